@@ -1,0 +1,136 @@
+"""System checks: what would make private images public is an error before the first request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import InvalidStorageError, storages
+
+from images_app.conf import (
+    ORIGINALS,
+    RENDITIONS,
+    get_delivery,
+    get_engine,
+    get_policy,
+    get_settings,
+    specs_by_fingerprint,
+)
+from images_app.models import get_image_model
+
+STORAGES_TO_PASTE = """\
+STORAGES |= {
+    "images": {
+        "BACKEND": "images_app.storages.PrivateFileSystemStorage",
+        "OPTIONS": {"location": BASE_DIR / "private" / "images"},
+    },
+    "image_renditions": {
+        "BACKEND": "images_app.storages.PrivateFileSystemStorage",
+        "OPTIONS": {"location": BASE_DIR / "private" / "renditions", "allow_overwrite": True},
+    },
+}"""
+
+
+def register_all() -> None:
+    """Register every check of this module."""
+    for check in (check_settings, check_storages, check_image_model):
+        register(check, Tags.security if check is check_storages else "images_app")
+
+
+def check_settings(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
+    """E002: IMAGES_APP holds something that cannot be used."""
+    readers: tuple[Callable[[], object], ...] = (
+        get_settings,
+        get_policy,
+        get_engine,
+        get_delivery,
+        specs_by_fingerprint,
+    )
+    for read in readers:
+        try:
+            read()
+        except ImproperlyConfigured as error:
+            return [Error(str(error), id="images_app.E002")]
+    return []
+
+
+def check_storages(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
+    """E001, E003, E005: the storages are missing, unusable, or within reach of the public."""
+    missing = [alias for alias in (ORIGINALS, RENDITIONS) if alias not in settings.STORAGES]
+    if missing:
+        return [
+            Error(
+                f"STORAGES lacks {' and '.join(map(repr, missing))}; "
+                f"Django's default storage is public, so it is not used for images.",
+                hint=f"Paste into your settings, and choose the folders:\n{STORAGES_TO_PASTE}",
+                id="images_app.E001",
+            )
+        ]
+    return [message for alias in (ORIGINALS, RENDITIONS) for message in _check_storage(alias)]
+
+
+def _check_storage(alias: str) -> Iterator[CheckMessage]:
+    try:
+        storage = storages[alias]
+    except (InvalidStorageError, ImproperlyConfigured, TypeError) as error:
+        yield Error(f"STORAGES[{alias!r}] cannot be used: {error}", id="images_app.E003")
+        return
+    if not _has_local_paths(storage):
+        return
+    for name, folder in _public_folders():
+        if _overlap(Path(storage.path("")), folder):
+            yield Error(
+                f"STORAGES[{alias!r}] keeps private images in {name}, which is served to anyone.",
+                hint="Move OPTIONS['location'] out of it.",
+                id="images_app.E005",
+            )
+    if "url" not in type(storage).__dict__ and _has_public_url(storage):
+        yield Warning(
+            f"STORAGES[{alias!r}] gives its files URLs without any check.",
+            hint="Use images_app.storages.PrivateFileSystemStorage.",
+            id="images_app.W001",
+        )
+
+
+def _has_local_paths(storage: Any) -> bool:
+    try:
+        storage.path("probe")
+    except NotImplementedError:
+        return False
+    return True
+
+
+def _has_public_url(storage: Any) -> bool:
+    try:
+        storage.url("probe")
+    except ValueError:
+        return False
+    return True
+
+
+def _public_folders() -> Iterator[tuple[str, Path]]:
+    """Yield what Django's staticfiles, WhiteNoise or a web server hands out without asking."""
+    for name in ("MEDIA_ROOT", "STATIC_ROOT", "WHITENOISE_ROOT"):
+        folder = getattr(settings, name, None)
+        if folder:
+            yield name, Path(folder)
+    for entry in getattr(settings, "STATICFILES_DIRS", ()):
+        yield "STATICFILES_DIRS", Path(entry[1] if isinstance(entry, (list, tuple)) else entry)
+
+
+def _overlap(private: Path, public: Path) -> bool:
+    """Tell whether the private folder lies in the public one, links followed."""
+    return private.resolve().is_relative_to(public.resolve())
+
+
+def check_image_model(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
+    """E004: IMAGES_APP_IMAGE_MODEL names no image model."""
+    try:
+        get_image_model()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="images_app.E004")]
+    return []

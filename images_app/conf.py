@@ -1,0 +1,250 @@
+"""The one reader of settings: the dict IMAGES_APP becomes a frozen, typed value."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+from images_app.access import Level
+from images_app.delivery import Delivery
+from images_app.engines import Engine
+from images_app.policies import Policy
+from images_app.specs import CONTENT_TYPES, OUTPUT_FORMATS, Fit, Preset, RenditionSpec
+from images_app.validation import Limits
+
+# Two aliases of STORAGES that a host must set: Django's default storage is public.
+ORIGINALS = "images"
+RENDITIONS = "image_renditions"
+DEFAULT_IMAGE_MODEL = "images_app.Image"
+
+_DEFAULT_PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "thumb": {
+        "fit": "cover",
+        "width": 320,
+        "height": 320,
+        "formats": ["jpeg"],
+        "level": "preview",
+    },
+    "ladder": {"widths": [320, 640, 1280, 2048], "formats": ["avif", "webp", "jpeg"]},
+}
+_PRESET_KEYS = frozenset(
+    {"width", "widths", "height", "fit", "formats", "level", "max_age", "quality", "background"}
+)
+
+
+def _doc(text: str, **kwargs: Any) -> Any:
+    return field(metadata={"doc": text}, **kwargs)
+
+
+def _backend(path: str) -> Any:
+    return lambda: {"BACKEND": path, "OPTIONS": {}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The keys of IMAGES_APP in lower case, each with its default and what it is for."""
+
+    policy: Mapping[str, Any] = _doc(
+        "Who may see what: `BACKEND`, a dotted path, and `OPTIONS`.",
+        default_factory=_backend("images_app.policies.DefaultPolicy"),
+    )
+    engine: Mapping[str, Any] = _doc(
+        "What decodes and encodes: `BACKEND` and `OPTIONS`.",
+        default_factory=_backend("images_app.engines.pillow.PillowEngine"),
+    )
+    delivery: Mapping[str, Any] = _doc(
+        "How bytes leave: `BACKEND` and `OPTIONS`.",
+        default_factory=_backend("images_app.delivery.StreamingDelivery"),
+    )
+    presets: Mapping[str, Preset] = _doc(
+        "Named sizes, added to the built-in `thumb` and `ladder` or replacing them.",
+        default_factory=dict,
+    )
+    thumbnail_preset: str = _doc(
+        "The preset of covers, admin previews and viewers who may only preview.", default="thumb"
+    )
+    ladder_preset: str = _doc("The preset of gallery and image pages.", default="ladder")
+    formats: tuple[str, ...] = _doc(
+        "The formats that are let in.", default=("jpeg", "png", "gif", "webp", "avif")
+    )
+    max_upload_bytes: int = _doc("The largest file that is let in, in bytes.", default=100 * 2**20)
+    max_pixels: int = _doc("The most pixels (width x height) of an image.", default=50_000_000)
+    max_frames: int = _doc("The most frames of an animation.", default=500)
+    original_max_age: int = _doc(
+        "Seconds that a browser may reuse an original without asking.", default=600
+    )
+    page_size: int = _doc("Images on one page of a gallery.", default=100)
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds of an upload."""
+        return Limits(
+            max_bytes=self.max_upload_bytes,
+            max_pixels=self.max_pixels,
+            max_frames=self.max_frames,
+            formats=self.formats,
+        )
+
+
+@cache
+def get_settings() -> Settings:
+    """Read IMAGES_APP.
+
+    Raises:
+        ImproperlyConfigured: for an unknown key or a value that makes no sense, saying which.
+
+    """
+    given = getattr(django_settings, "IMAGES_APP", {})
+    known = [f.name.upper() for f in dataclasses.fields(Settings)]
+    _refuse_unknown("IMAGES_APP", given, known)
+    values = {key.lower(): value for key, value in given.items()}
+    values["presets"] = {
+        name: _parse_preset(name, preset)
+        for name, preset in {**_DEFAULT_PRESETS, **values.get("presets", {})}.items()
+    }
+    if "formats" in values:
+        values["formats"] = tuple(values["formats"])
+    parsed = Settings(**values)
+    _check_values(parsed)
+    return parsed
+
+
+@cache
+def get_policy() -> Policy:
+    """Answer with the configured policy."""
+    policy: Policy = _build("POLICY", get_settings().policy)
+    return policy
+
+
+@cache
+def get_engine() -> Engine:
+    """Answer with the configured engine."""
+    engine: Engine = _build("ENGINE", get_settings().engine)
+    return engine
+
+
+@cache
+def get_delivery() -> Delivery:
+    """Answer with the configured delivery."""
+    delivery: Delivery = _build("DELIVERY", get_settings().delivery)
+    return delivery
+
+
+@cache
+def specs_by_fingerprint() -> dict[tuple[str, str], tuple[Preset, RenditionSpec]]:
+    """Answer with what a URL's (fingerprint, format) means: the only sizes that exist.
+
+    Raises:
+        ImproperlyConfigured: when two presets make the same bytes for different levels.
+
+    """
+    version = get_engine().output_version
+    found: dict[tuple[str, str], tuple[Preset, RenditionSpec]] = {}
+    for preset in get_settings().presets.values():
+        for spec in preset.specs():
+            key = (spec.fingerprint(version), spec.format)
+            other, _ = found.setdefault(key, (preset, spec))
+            if other.level != preset.level:
+                message = (
+                    f"IMAGES_APP['PRESETS']: {other.name!r} and {preset.name!r} make the same "
+                    f"rendition at different levels. Give one of them another size or quality."
+                )
+                raise ImproperlyConfigured(message)
+    return found
+
+
+def _build(key: str, given: Mapping[str, Any]) -> Any:
+    _refuse_unknown(f"IMAGES_APP[{key!r}]", given, ["BACKEND", "OPTIONS"])
+    try:
+        return import_string(given["BACKEND"])(**given.get("OPTIONS", {}))
+    except (ImportError, KeyError, TypeError) as error:
+        message = f"IMAGES_APP[{key!r}] cannot be used: {error}"
+        raise ImproperlyConfigured(message) from error
+
+
+def _parse_preset(name: str, given: Mapping[str, Any]) -> Preset:
+    where = f"IMAGES_APP['PRESETS'][{name!r}]"
+    _refuse_unknown(where, given, _PRESET_KEYS)
+    values = dict(given)
+    widths = values.pop("widths", None) or [values.pop("width", 0)]
+    try:
+        preset = Preset(
+            name=name,
+            widths=tuple(sorted(widths)),
+            formats=tuple(values.pop("formats")),
+            fit=Fit(values.pop("fit", "width")),
+            level=Level[str(values.pop("level", "view")).upper()],
+            **values,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        message = f"{where} cannot be used: {error}"
+        raise ImproperlyConfigured(message) from error
+    problem = _preset_problem(preset)
+    if problem:
+        message = f"{where}: {problem}"
+        raise ImproperlyConfigured(message)
+    return preset
+
+
+def _preset_problem(preset: Preset) -> str | None:
+    sides = [*preset.widths, *([] if preset.height is None else [preset.height])]
+    if not all(isinstance(side, int) and 1 <= side <= 10_000 for side in sides):  # noqa: PLR2004
+        return "widths and height are whole numbers from 1 to 10000."
+    if (preset.height is None) != (preset.fit is Fit.WIDTH):
+        return "fit 'width' takes no height; 'contain' and 'cover' need one."
+    if len(preset.widths) > 1 and preset.fit is not Fit.WIDTH:
+        return "a ladder of widths needs fit 'width'."
+    unknown = [name for name in preset.formats if name not in OUTPUT_FORMATS]
+    if unknown or not preset.formats:
+        return f"formats are of {', '.join(OUTPUT_FORMATS)}, best first."
+    if not all(1 <= quality <= 100 for quality in preset.quality.values()):  # noqa: PLR2004
+        return "a quality is a whole number from 1 to 100."
+    return None
+
+
+def _check_values(parsed: Settings) -> None:
+    for known in dataclasses.fields(Settings):
+        if known.type == "int" and type(getattr(parsed, known.name)) is not int:
+            message = f"IMAGES_APP[{known.name.upper()!r}] must be a whole number."
+            raise ImproperlyConfigured(message)
+    problems = {
+        "THUMBNAIL_PRESET": parsed.thumbnail_preset not in parsed.presets,
+        "LADDER_PRESET": parsed.ladder_preset not in parsed.presets,
+        "FORMATS": not parsed.formats or bool(set(parsed.formats) - set(CONTENT_TYPES)),
+        "MAX_UPLOAD_BYTES": parsed.max_upload_bytes < 1,
+        "MAX_PIXELS": parsed.max_pixels < 1,
+        "MAX_FRAMES": parsed.max_frames < 1,
+        "PAGE_SIZE": not 1 <= parsed.page_size <= 1000,  # noqa: PLR2004
+    }
+    for key, is_wrong in problems.items():
+        if is_wrong:
+            message = f"IMAGES_APP[{key!r}] cannot be {getattr(parsed, key.lower())!r}."
+            raise ImproperlyConfigured(message)
+
+
+def _refuse_unknown(where: str, given: Mapping[str, Any], known: Iterable[str]) -> None:
+    known = sorted(known)
+    for key in given:
+        if key not in known:
+            close = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"Known are {', '.join(known)}."
+            message = f"{where} has no key {key!r}. {hint}"
+            raise ImproperlyConfigured(message)
+
+
+def _forget(*, setting: str, **_: Any) -> None:
+    if setting == "IMAGES_APP":
+        for cached in (get_settings, get_policy, get_engine, get_delivery, specs_by_fingerprint):
+            cached.cache_clear()
+
+
+setting_changed.connect(_forget)

@@ -1,0 +1,113 @@
+"""StreamingDelivery: Django sends the bytes, in constant memory under WSGI and ASGI alike."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import IO
+
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from images_app.http import (
+    ByteRange,
+    RangeNotSatisfiable,
+    range_not_satisfiable,
+    requested_range,
+)
+from images_app.representation import Location
+
+# Django's own 4 KiB costs two thirds of the throughput of some servers.
+BLOCK_SIZE = 64 * 1024  # bytes
+
+
+class BoundedFile:
+    """A file from its position on, for a number of bytes.
+
+    It keeps ``fileno`` where the file has one: servers then send the bytes without
+    reading them (sendfile(2)), and stop at the Content-Length.
+    """
+
+    def __init__(self, file: IO[bytes], length: int) -> None:
+        self._file = file
+        self._left = length
+        if hasattr(file, "fileno"):
+            self.fileno = file.fileno
+        self.tell = file.tell
+        self.seek = file.seek
+
+    def read(self, size: int = -1) -> bytes:
+        """Read up to ``size`` bytes; b"" at the end of the range."""
+        wanted = self._left if size < 0 else min(size, self._left)
+        data = self._file.read(wanted) if wanted else b""
+        self._left -= len(data)
+        return data
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class FileStreamResponse(StreamingHttpResponse):
+    """Streams a bounded file by the iterator that its server can use.
+
+    A synchronous iterator under ASGI, or the reverse, would make Django read the whole
+    file into memory first.
+    """
+
+    block_size = BLOCK_SIZE  # read by Django's WSGI handler, with file_to_stream
+
+    def __init__(
+        self, file: BoundedFile, *, is_async: bool, status: int, headers: dict[str, str]
+    ) -> None:
+        blocks = _read_in_threads(file) if is_async else _read(file)
+        super().__init__(blocks, status=status, headers=headers)
+        self._file = file
+        if not is_async:
+            self.file_to_stream = file
+
+    def close(self) -> None:
+        """Close the file with the response, however much of it was sent."""
+        self._file.close()
+        super().close()
+
+
+class StreamingDelivery:
+    """The default: works everywhere, needs nothing."""
+
+    def deliver(
+        self, request: HttpRequest, location: Location, etag: str, headers: dict[str, str]
+    ) -> HttpResponseBase:
+        """See Delivery."""
+        try:
+            part = requested_range(request, etag, location.length)
+        except RangeNotSatisfiable:
+            return range_not_satisfiable(location.length)
+        headers = {**headers, "Accept-Ranges": "bytes"}
+        status = 200
+        if part is None:
+            part = ByteRange(start=0, stop=location.length)
+        else:
+            status = 206
+            headers["Content-Range"] = part.content_range(location.length)
+        headers["Content-Length"] = str(part.length)
+        file = location.open()
+        if request.method == "HEAD":
+            file.close()
+            return HttpResponse(status=status, headers=headers)
+        file.seek(part.start)
+        is_async = isinstance(request, ASGIRequest)
+        return FileStreamResponse(
+            BoundedFile(file, part.length), is_async=is_async, status=status, headers=headers
+        )
+
+
+def _read(file: BoundedFile) -> Iterator[bytes]:
+    while block := file.read(BLOCK_SIZE):
+        yield block
+
+
+async def _read_in_threads(file: BoundedFile) -> AsyncIterator[bytes]:
+    while block := await asyncio.to_thread(file.read, BLOCK_SIZE):
+        yield block

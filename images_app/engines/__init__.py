@@ -1,0 +1,7 @@
+"""Engines turn bytes into pixels and back; they know no Django."""
+
+from __future__ import annotations
+
+from images_app.engines.base import Engine, Header, Inspection
+
+__all__ = ["Engine", "Header", "Inspection"]

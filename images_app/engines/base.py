@@ -1,0 +1,90 @@
+"""The protocol of an engine, and the values that it answers with."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import IO, Protocol
+
+from images_app.specs import RenditionSpec, Size
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What a file declares about itself before anything is decoded."""
+
+    format: str  # a key of specs.CONTENT_TYPES
+    width: int  # pixels as stored, before orientation
+    height: int
+    frames: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Camera:
+    """What the camera wrote down about the exposure. Never a place, never a serial number."""
+
+    make: str = ""
+    model: str = ""
+    lens: str = ""
+    exposure_time: float | None = None  # seconds
+    f_number: float | None = None
+    iso: int | None = None
+    focal_length: float | None = None  # millimetres
+
+    def __bool__(self) -> bool:
+        return self != Camera()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What one whole decode tells about an original."""
+
+    orientation: int  # EXIF 1 to 8
+    dominant_color: str  # #rrggbb
+    camera: Camera
+    taken_at: dt.datetime | None  # naive where the camera wrote no offset
+
+
+class Engine(Protocol):
+    """Reads originals and makes renditions.
+
+    Files are binary, seekable, and read from their start; they stay open.
+    """
+
+    output_version: int
+    """Raised by hand when the output for the same spec changes; part of every fingerprint."""
+
+    def read_header(self, file: IO[bytes], formats: tuple[str, ...], *, max_pixels: int) -> Header:
+        """Read the header with a decoder of ``formats`` only.
+
+        Raises:
+            UploadRefused: ``damaged``, or ``too_many_pixels`` where the decoder's own limit is
+                met first (the caller still compares with ``max_pixels``).
+
+        """
+        ...
+
+    def inspect(self, file: IO[bytes], formats: tuple[str, ...]) -> Inspection:
+        """Decode the whole file once.
+
+        Raises:
+            UploadRefused: ``damaged``.
+
+        """
+        ...
+
+    def render(
+        self,
+        source: IO[bytes],
+        target: IO[bytes],
+        spec: RenditionSpec,
+        *,
+        focal_point: tuple[float, float],
+    ) -> Size:
+        """Write the rendition to ``target`` and answer with its (width, height) in pixels.
+
+        Raises:
+            RenderFailed: when the source cannot be decoded or the target not encoded.
+
+        """
+        ...

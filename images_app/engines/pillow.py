@@ -1,0 +1,175 @@
+"""The default engine: Pillow, held to an allow-list of formats."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator
+from typing import IO, Any
+
+from PIL import Image, ImageCms, ImageOps
+
+from images_app.engines.base import Header, Inspection
+from images_app.engines.exif import read_camera, read_orientation, read_taken_at
+from images_app.exceptions import ImagesAppError, RenderFailed, UploadRefused
+from images_app.specs import CONTENT_TYPES, Box, RenditionSpec, Size
+
+_PILLOW_NAMES = {name: name.upper() for name in CONTENT_TYPES}
+# An MPO is a JPEG with further pictures behind the first; the first is what we show.
+_OUR_NAMES = {**{theirs: ours for ours, theirs in _PILLOW_NAMES.items()}, "MPO": "jpeg"}
+_SAVE_OPTIONS: dict[str, dict[str, Any]] = {
+    "jpeg": {"optimize": True, "progressive": True},
+    "png": {"optimize": False, "compress_level": 6},
+    "webp": {"method": 4},
+    "avif": {"speed": 9},  # costs what WebP method 4 costs; see docs/decisions/0003
+}
+_SRGB = ImageCms.createProfile("sRGB")
+_FIRST_SIDEWAYS = 5  # EXIF orientations from here on swap width and height
+_SAMPLE = 64  # pixels on a side, plenty to find the dominant colour
+
+
+class PillowEngine:
+    """Decodes with Pillow; one decode for each call."""
+
+    output_version = 1
+
+    def read_header(self, file: IO[bytes], formats: tuple[str, ...], *, max_pixels: int) -> Header:
+        """Read the header; see Engine."""
+        too_large = UploadRefused("too_many_pixels", limit=max_pixels // 1_000_000)
+        with (
+            _reading(UploadRefused("damaged"), too_large=too_large),
+            _open(file, formats) as image,
+        ):
+            name = _OUR_NAMES[image.format or ""]
+            frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+            return Header(format=name, width=image.width, height=image.height, frames=frames)
+
+    def inspect(self, file: IO[bytes], formats: tuple[str, ...]) -> Inspection:
+        """Decode once; see Engine."""
+        with _reading(UploadRefused("damaged")), _open(file, formats) as image:
+            camera, taken_at = read_camera(image), read_taken_at(image)
+            orientation = read_orientation(image)
+            image.draft("RGB", (_SAMPLE, _SAMPLE))
+            image.load()
+            return Inspection(
+                orientation=orientation,
+                dominant_color=_dominant_color(image),
+                camera=camera,
+                taken_at=taken_at,
+            )
+
+    def render(
+        self,
+        source: IO[bytes],
+        target: IO[bytes],
+        spec: RenditionSpec,
+        *,
+        focal_point: tuple[float, float],
+    ) -> Size:
+        """Make a rendition; see Engine."""
+        with _reading(RenderFailed()), _open(source, tuple(CONTENT_TYPES)) as image:
+            orientation = read_orientation(image)
+            width, height = image.size if orientation < _FIRST_SIDEWAYS else image.size[::-1]
+            size = spec.output_size(width, height)
+            box = spec.crop_box(width, height, focal_point)
+            upright = _decode_upright(image, size, box)
+            scale = upright.width / width
+            resized = _with_plain_mode(upright).resize(
+                size,
+                Image.Resampling.LANCZOS,
+                box=_scaled(box, scale, upright.size),
+                reducing_gap=2.0,
+            )
+            finished = _flatten(_to_srgb(resized, image.info.get("icc_profile")), spec)
+            # Pillow writes comments and the like from here into the new file.
+            finished.info.clear()
+            quality = {} if spec.format == "png" else {"quality": spec.quality}
+            finished.save(
+                target, _PILLOW_NAMES[spec.format], **_SAVE_OPTIONS[spec.format], **quality
+            )
+            return finished.size
+
+
+@contextlib.contextmanager
+def _reading(failure: ImagesAppError, *, too_large: ImagesAppError | None = None) -> Iterator[None]:
+    """Turn whatever Pillow raises into our failure."""
+    try:
+        yield
+    except ImagesAppError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise too_large or failure from error
+    except Exception as error:
+        # OSError, ValueError, SyntaxError, KeyError, struct.error, MemoryError and more have
+        # all been seen from hostile files.
+        raise failure from error
+
+
+def _open(file: IO[bytes], formats: tuple[str, ...]) -> Image.Image:
+    file.seek(0)
+    return Image.open(file, formats=[_PILLOW_NAMES[name] for name in formats])
+
+
+def _decode_upright(image: Image.Image, size: Size, box: Box) -> Image.Image:
+    """Decode as small as JPEG's own scaling allows, twice the output for quality, and turn."""
+    left, top, right, bottom = box
+    scale = min(1.0, 2 * max(size[0] / (right - left), size[1] / (bottom - top)))
+    image.draft(None, (round(image.width * scale), round(image.height * scale)))
+    image.load()
+    return ImageOps.exif_transpose(image) if read_orientation(image) > 1 else image
+
+
+def _scaled(box: Box, scale: float, size: Size) -> Box:
+    """Carry a box of the original over to its scaled decode, never over the edge."""
+    left, top, right, bottom = (edge * scale for edge in box)
+    return left, top, min(right, size[0]), min(bottom, size[1])
+
+
+def _with_plain_mode(image: Image.Image) -> Image.Image:
+    """Give pixels that can be resized: palettes, bits and 16 bits become 8-bit channels."""
+    if image.mode in {"I;16", "I;16L", "I;16B", "I"}:
+        return image.convert("I").point(lambda value: value / 256).convert("L")
+    if image.has_transparency_data and image.mode not in {"RGBA", "LA"}:
+        return image.convert("RGBA")
+    if image.mode in {"L", "LA", "RGB", "RGBA", "CMYK"}:
+        return image
+    return image.convert("RGB")
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Convert to sRGB, which every browser assumes where no profile is sent."""
+    mode = "RGBA" if image.mode in {"RGBA", "LA"} else "RGB"
+    if profile:
+        with contextlib.suppress(ImageCms.PyCMSError, OSError, ValueError):
+            return _convert_profile(image, profile, mode)
+    return image.convert(mode)
+
+
+def _convert_profile(image: Image.Image, profile: bytes, mode: str) -> Image.Image:
+    own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    if image.mode == "LA":
+        image = image.convert("RGBA")
+    if (own.profile.profile_description or "").startswith("sRGB"):
+        return image.convert(mode)
+    converted = ImageCms.profileToProfile(image, own, _SRGB, outputMode=mode)
+    if converted is None:  # only when asked to work in place
+        raise ValueError("no image")
+    return converted
+
+
+def _flatten(image: Image.Image, spec: RenditionSpec) -> Image.Image:
+    """Lay transparency on the background where the format has none."""
+    if image.mode != "RGBA" or spec.format != "jpeg":
+        return image
+    background = Image.new("RGBA", image.size, spec.background)
+    return Image.alpha_composite(background, image).convert("RGB")
+
+
+def _dominant_color(image: Image.Image) -> str:
+    small = _with_plain_mode(image).resize((_SAMPLE, _SAMPLE), reducing_gap=2.0)
+    if small.mode == "RGBA":
+        small = Image.alpha_composite(Image.new("RGBA", small.size, "#ffffff"), small)
+    counted = small.convert("RGB").quantize(8).convert("RGB").getcolors() or [(1, (128, 128, 128))]
+    _, color = max(counted, key=lambda entry: entry[0])
+    red, green, blue = color if isinstance(color, tuple) else (color,) * 3
+    return f"#{round(red):02x}{round(green):02x}{round(blue):02x}"

@@ -1,0 +1,82 @@
+"""Failures that Django has no word for; each knows its code, status and public sentence."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+def gettext_noop(message: str) -> str:
+    """Mark a sentence for translation, without importing Django into the pure rooms."""
+    return message
+
+
+class ImagesAppError(Exception):
+    """A failure with a stable code.
+
+    ``public_message`` may be shown to anyone and says what to do next; it is an
+    English template whose ``params`` are filled in after translation. ``str(error)``
+    is for the log and never holds a path.
+    """
+
+    code: str = "error"
+    status_code: int = 500
+    public_message: str = gettext_noop("Something went wrong.")
+    retry_after: int | None = None  # seconds
+
+    def __init__(self, detail: str = "", **params: object) -> None:
+        self.detail = detail
+        self.params = params
+        super().__init__(f"{self.code}: {detail or self.public_message % params}")
+
+
+class UploadRefused(ImagesAppError):
+    """Bytes that are not let in. The code says why; nothing was kept."""
+
+    status_code = 400
+    reasons: ClassVar[dict[str, str]] = {
+        "empty": gettext_noop("The file is empty."),
+        "too_large": gettext_noop("The file is larger than the allowed %(limit)s."),
+        "not_an_image": gettext_noop(
+            "This is not an image that can be read here. Allowed are %(allowed)s."
+        ),
+        "format_not_allowed": gettext_noop(
+            "This is a %(found)s file, whatever its name says. Allowed are %(allowed)s."
+        ),
+        "too_many_pixels": gettext_noop(
+            "The image has more pixels than allowed (%(limit)s megapixels). "
+            "Make it smaller and try again."
+        ),
+        "too_many_frames": gettext_noop("The image has more than %(limit)s frames."),
+        "damaged": gettext_noop("The image is damaged or incomplete. Export it again and retry."),
+    }
+
+    def __init__(self, code: str, detail: str = "", **params: object) -> None:
+        self.code = code
+        self.public_message = self.reasons[code]
+        super().__init__(detail, **params)
+
+
+class BytesGone(ImagesAppError):
+    """The record is there and its storage says that the bytes are not."""
+
+    code = "bytes_gone"
+    status_code = 410
+    public_message = gettext_noop("The file of this image is gone.")
+
+
+class StorageUnavailable(ImagesAppError):
+    """The storage could not be asked."""
+
+    code = "storage_unavailable"
+    status_code = 503
+    public_message = gettext_noop("The image cannot be read right now. Try again in a moment.")
+    retry_after = 5
+
+
+class RenderFailed(ImagesAppError):
+    """A kept original could not be decoded or encoded any more."""
+
+    code = "render_failed"
+    status_code = 503
+    public_message = gettext_noop("This size of the image cannot be made right now.")
+    retry_after = 60

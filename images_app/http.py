@@ -1,0 +1,171 @@
+"""HTTP as values: header sets, conditional answers, Range arithmetic, error answers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.cache import get_conditional_response
+from django.utils.http import content_disposition_header
+
+from images_app.exceptions import ImagesAppError
+from images_app.representation import Representation
+
+ALLOWED_METHODS = ("GET", "HEAD")
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+}
+# Latin control characters, what separates paths, and the marks that turn text around.
+_UNSAFE_IN_FILENAME = re.compile(r"[\x00-\x1f\x7f-\x9f/\\:\u2028-\u202e\u2066-\u2069]+")
+# RFC 9110 14.1.2: one range, whole or open at either end.
+_SINGLE_RANGE = re.compile(
+    r"bytes\s*=\s*(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))\s*", re.IGNORECASE | re.ASCII
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByteRange:
+    """Bytes ``start`` up to, not including, ``stop``."""
+
+    start: int
+    stop: int
+
+    @property
+    def length(self) -> int:
+        """How many bytes."""
+        return self.stop - self.start
+
+    def content_range(self, total: int) -> str:
+        """Answer with the Content-Range value of a 206 (RFC 9110 14.4)."""
+        return f"bytes {self.start}-{self.stop - 1}/{total}"
+
+
+class RangeNotSatisfiable(Exception):
+    """The one range asked for lies outside the representation."""
+
+
+def representation_headers(representation: Representation) -> dict[str, str]:
+    """Answer with the full header set that 200, 206 and 304 share."""
+    headers = {
+        "Content-Type": representation.content_type,
+        "ETag": representation.etag,
+        "Cache-Control": cache_control(representation),
+        "Cross-Origin-Resource-Policy": "cross-origin"
+        if representation.is_public
+        else "same-origin",
+        **SECURITY_HEADERS,
+    }
+    if not representation.is_public:
+        headers |= {"Vary": "Cookie", "X-Robots-Tag": "noindex", "Referrer-Policy": "same-origin"}
+    disposition = content_disposition_header(
+        representation.is_attachment, safe_filename(representation.filename)
+    )
+    if disposition:
+        headers["Content-Disposition"] = disposition
+    return headers
+
+
+def cache_control(representation: Representation) -> str:
+    """Answer with the Cache-Control value: `private` unless anyone may see it (RFC 9111 5.2.2)."""
+    audience = "public" if representation.is_public else "private"
+    if representation.max_age <= 0:
+        return f"{audience}, no-cache"
+    return f"{audience}, max-age={representation.max_age}, immutable"
+
+
+def safe_filename(name: str) -> str:
+    """Answer with a name that is safe to offer for saving; empty if nothing is left of it."""
+    cleaned = _UNSAFE_IN_FILENAME.sub("_", name).encode(errors="replace").decode()
+    return cleaned.strip(" .")[-150:]
+
+
+def conditional_response(
+    request: HttpRequest, etag: str, headers: dict[str, str]
+) -> HttpResponseBase | None:
+    """Answer with the 304 or 412 that the request's validators ask for, else None.
+
+    Django compares weak, listed and ``*`` tags as RFC 9110 13 says; it copies only some
+    headers into a 304, so the rest of the set is put back here.
+    """
+    unconditional = HttpResponse(headers=headers)
+    response = get_conditional_response(request, etag=etag, response=unconditional)
+    if response is unconditional or response is None:
+        return None
+    if response.status_code != HTTPStatus.NOT_MODIFIED:
+        return plain_response(response.status_code, "The image has changed.")
+    for name, value in headers.items():
+        if not name.startswith("Content-") or name == "Content-Security-Policy":
+            response.headers[name] = value
+    return response
+
+
+def requested_range(request: HttpRequest, etag: str, length: int) -> ByteRange | None:
+    """Answer with the one range that a GET asks for, or None for the whole.
+
+    Raises:
+        RangeNotSatisfiable: when it starts behind the end (RFC 9110 15.5.17).
+
+    """
+    value = request.headers.get("Range")
+    if value is None or request.method != "GET" or not _if_range_holds(request, etag):
+        return None
+    match = _SINGLE_RANGE.fullmatch(value.strip())
+    if match is None:  # another unit, several ranges, nonsense: RFC 9110 14.2 lets us ignore it
+        return None
+    first, last, suffix = match.groups()
+    if suffix is not None:
+        start, stop = max(0, length - int(suffix)), length
+    else:
+        start, stop = int(first), min(length, int(last) + 1 if last else length)
+        if last and int(last) < start:  # invalid, so ignored
+            return None
+    if start >= stop:
+        raise RangeNotSatisfiable
+    return ByteRange(start=start, stop=stop)
+
+
+def _if_range_holds(request: HttpRequest, etag: str) -> bool:
+    """Tell whether a Range may be honoured: If-Range needs a strong match (RFC 9110 13.1.5)."""
+    condition = request.headers.get("If-Range")
+    if condition is None:
+        return True
+    return condition.strip() == etag and not etag.startswith("W/")
+
+
+def plain_response(status: int, text: str, **headers: str) -> HttpResponse:
+    """Answer with a short text that nobody stores: what every refusal of bytes looks like."""
+    response = HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")
+    for name, value in {
+        "Cache-Control": "no-store",
+        "Vary": "Cookie",
+        "X-Robots-Tag": "noindex",
+        **SECURITY_HEADERS,
+    }.items():
+        response.headers[name] = value
+    for name, value in headers.items():
+        response.headers[name.replace("_", "-")] = value
+    return response
+
+
+def not_found() -> HttpResponse:
+    """Answer with the one 404 of image bytes: the same for absent and for forbidden."""
+    return plain_response(404, "Not found.")
+
+
+def method_not_allowed() -> HttpResponse:
+    """Answer with the 405 that is decided before any lookup."""
+    return plain_response(405, "Method not allowed.", Allow=", ".join(ALLOWED_METHODS))
+
+
+def range_not_satisfiable(length: int) -> HttpResponse:
+    """Answer with the 416 that tells the real length (RFC 9110 15.5.17)."""
+    return plain_response(416, "Range not satisfiable.", Content_Range=f"bytes */{length}")
+
+
+def error_response(error: ImagesAppError) -> HttpResponse:
+    """Translate one of our failures to HTTP; the only place that does."""
+    headers = {} if error.retry_after is None else {"Retry_After": str(error.retry_after)}
+    return plain_response(error.status_code, error.public_message % error.params, **headers)

@@ -1,0 +1,31 @@
+"""Records and their querysets: fields and constraints; no pixels, no HTTP."""
+
+from __future__ import annotations
+
+from images_app.models.camera import CameraData
+from images_app.models.gallery import Gallery, GalleryItem
+from images_app.models.grant import Grant
+from images_app.models.image import (
+    IMAGE_MODEL,
+    AbstractImage,
+    Image,
+    get_image_model,
+    shown_size,
+)
+from images_app.models.querysets import GalleryQuerySet, ImageQuerySet
+from images_app.models.rendition import Rendition
+
+__all__ = [
+    "IMAGE_MODEL",
+    "AbstractImage",
+    "CameraData",
+    "Gallery",
+    "GalleryItem",
+    "GalleryQuerySet",
+    "Grant",
+    "Image",
+    "ImageQuerySet",
+    "Rendition",
+    "get_image_model",
+    "shown_size",
+]

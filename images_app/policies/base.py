@@ -1,0 +1,34 @@
+"""The protocol of a policy: it answers with querysets, so that one rule serves file and list."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from django.db.models import Model, QuerySet
+
+from images_app.access import Access, Viewer
+
+
+class Policy(Protocol):
+    """One rule for one image, for lists, for archives, for an API.
+
+    A policy is handed a queryset and reaches related models through it. It answers with
+    the rows that the viewer may reach, each annotated with
+
+    - ``viewer_level``: the best Level (as its number) that this viewer has on the row;
+    - ``anyone``: whether somebody who is not logged in would reach it at the same access.
+
+    What it does not know, it denies. It never makes rows appear twice (EXISTS, not joins).
+    """
+
+    def images(self, viewer: Viewer, queryset: QuerySet[Any], access: Access) -> QuerySet[Any]:
+        """Answer with the images that the viewer may reach at least at ``access``."""
+        ...
+
+    def galleries(self, viewer: Viewer, queryset: QuerySet[Any], access: Access) -> QuerySet[Any]:
+        """Answer with the galleries that the viewer may reach at least at ``access``."""
+        ...
+
+    def may_add(self, viewer: Viewer, gallery: Model) -> bool:
+        """Tell whether the viewer may put new images into this gallery."""
+        ...

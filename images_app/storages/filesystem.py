@@ -1,0 +1,132 @@
+"""PrivateFileSystemStorage: files that appear whole or not at all, readable by their owner only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+from typing import IO
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files import File
+from django.core.files.storage import FileSystemStorage
+from django.utils.deconstruct import deconstructible
+
+PARTIAL_PREFIX = ".partial-"
+_ATTEMPTS = 5  # another process may remove an empty folder under our feet
+
+
+@deconstructible(path="images_app.storages.PrivateFileSystemStorage")
+class PrivateFileSystemStorage(FileSystemStorage):
+    """A folder outside of everything public: files 0600, folders 0700, no URLs.
+
+    A file is written under a hidden name, flushed to disk, and only then given its
+    name, so that no reader and no crash ever sees half of it.
+    """
+
+    def __init__(
+        self, location: str | os.PathLike[str] | None = None, *, allow_overwrite: bool = False
+    ) -> None:
+        """Take the folder (required; made when first needed).
+
+        Args:
+            location: the folder. MEDIA_ROOT is never a fallback, for it is public.
+            allow_overwrite: whether saving under a taken name replaces the file at once.
+
+        Raises:
+            ImproperlyConfigured: without a location.
+
+        """
+        if not location:
+            raise ImproperlyConfigured(
+                "PrivateFileSystemStorage needs OPTIONS['location'], a folder outside MEDIA_ROOT."
+            )
+        super().__init__(
+            location=os.fspath(location),
+            file_permissions_mode=0o600,
+            directory_permissions_mode=0o700,
+            allow_overwrite=allow_overwrite,
+        )
+        self._replaces = allow_overwrite
+
+    def url(self, name: str | None) -> str:
+        """Refuse: the files of this storage have no URL of their own."""
+        message = f"{type(self).__name__} is private: its files have no URL."
+        raise ValueError(message)
+
+    def delete(self, name: str) -> None:
+        """Delete a file, and the folders that it leaves empty."""
+        super().delete(name)
+        folder = Path(self.path(name)).parent
+        with contextlib.suppress(OSError):
+            while folder != Path(self.location):
+                folder.rmdir()
+                folder = folder.parent
+
+    def _save(self, name: str, content: File[bytes]) -> str:
+        path = Path(self.path(name))
+        partial = self._write_partial(path.parent, content)
+        try:
+            while not self._give_name(partial, path):
+                path = Path(self.path(self.get_available_name(name)))
+        finally:
+            partial.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+        return path.relative_to(self.location).as_posix()
+
+    def _write_partial(self, folder: Path, content: File[bytes]) -> Path:
+        with _open_partial(folder, Path(self.location)) as target:
+            partial = Path(target.name)
+            try:
+                content.seek(0)
+                for chunk in content.chunks():
+                    target.write(chunk)
+                target.flush()
+                os.fsync(target.fileno())
+            except BaseException:
+                partial.unlink(missing_ok=True)
+                raise
+        return partial
+
+    def _give_name(self, partial: Path, path: Path) -> bool:
+        if self._replaces:
+            partial.replace(path)
+            return True
+        try:
+            os.link(partial, path)  # unlike rename, never replaces
+        except FileExistsError:
+            return False
+        return True
+
+
+def _open_partial(folder: Path, root: Path) -> IO[bytes]:
+    for attempt in range(_ATTEMPTS):
+        _make_private_folder(folder, root)
+        try:
+            return tempfile.NamedTemporaryFile(dir=folder, prefix=PARTIAL_PREFIX, delete=False)
+        except FileNotFoundError:
+            if attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError  # pragma: no cover
+
+
+def _make_private_folder(folder: Path, root: Path) -> None:
+    """Make a folder and its parents 0700 each; os.makedirs gives the mode to the last one only."""
+    if folder.is_dir():
+        return
+    if folder == root:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return
+    _make_private_folder(folder.parent, root)
+    with contextlib.suppress(FileExistsError, FileNotFoundError):
+        folder.mkdir(mode=0o700)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

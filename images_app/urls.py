@@ -1,0 +1,20 @@
+"""The app's URLs; image URLs end in the name of the stored file."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from images_app.views import files, pages
+
+app_name = "images_app"
+urlpatterns = [
+    path("", pages.gallery_list, name="gallery_list"),
+    path("galleries/<uuid:public_id>/", pages.gallery, name="gallery"),
+    path("images/<uuid:public_id>/", pages.image, name="image"),
+    path("originals/<uuid:public_id>/<str:file_name>", files.original, name="original"),
+    path(
+        "renditions/<uuid:public_id>/<int:version>/<str:file_name>",
+        files.rendition,
+        name="rendition",
+    ),
+]

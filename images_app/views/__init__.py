@@ -1,0 +1,1 @@
+"""Views: each reads as a few lines of story."""

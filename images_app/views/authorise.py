@@ -1,0 +1,56 @@
+"""Who asks, and what they may have: how every view finds its images and galleries."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
+
+from images_app.access import Access, Level, Viewer
+from images_app.models import (
+    Gallery,
+    GalleryQuerySet,
+    ImageQuerySet,
+    get_image_model,
+)
+
+_ANONYMOUS = Viewer(user=AnonymousUser())
+
+
+def viewer_of(request: HttpRequest) -> Viewer:
+    """Answer with who is asking."""
+    return Viewer(user=request.user)
+
+
+def visible_images(viewer: Viewer, access: Access = Level.PREVIEW) -> ImageQuerySet:
+    """Answer with all images that the viewer may reach."""
+    # Not by the model's manager, which a host may have replaced.
+    return ImageQuerySet(get_image_model()).visible_to(viewer, access)
+
+
+def visible_galleries(viewer: Viewer, access: Access = Level.PREVIEW) -> GalleryQuerySet:
+    """Answer with all galleries that the viewer may reach."""
+    return GalleryQuerySet(Gallery).visible_to(viewer, access)
+
+
+def find_image(request: HttpRequest, public_id: UUID, access: Level) -> tuple[Any, bool] | None:
+    """Find an image for its bytes, and tell whether anyone may have them.
+
+    A request without a session cookie is tried as anonymous before the session is touched:
+    only such an answer may be `public`, for it carries no cookie and varies by none.
+
+    Returns:
+        (image, is_public), or None for absent and forbidden alike.
+
+    """
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        image = visible_images(_ANONYMOUS, access).filter(public_id=public_id).first()
+        if image is not None:
+            return image, True
+        if not request.user.is_authenticated:
+            return None
+    image = visible_images(viewer_of(request), access).filter(public_id=public_id).first()
+    return None if image is None else (image, False)

@@ -1,0 +1,104 @@
+"""The bytes: originals and renditions, by one straight line that is never reordered."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from images_app.access import Level
+from images_app.conf import get_delivery, get_settings
+from images_app.exceptions import ImagesAppError
+from images_app.http import (
+    ALLOWED_METHODS,
+    conditional_response,
+    error_response,
+    method_not_allowed,
+    not_found,
+    representation_headers,
+)
+from images_app.renditions import is_made_for, locate_original, locate_rendition, resolve
+from images_app.representation import Representation
+from images_app.specs import CONTENT_TYPES, EXTENSIONS
+from images_app.views.authorise import find_image
+
+logger = logging.getLogger("images_app.views")
+
+View = Callable[..., HttpResponseBase]
+
+
+def _image_bytes(view: Callable[..., Representation | None]) -> View:
+    """Carry a view's representation to the client; None is the one 404."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        if request.method not in ALLOWED_METHODS:
+            return method_not_allowed()
+        try:
+            representation = view(request, **kwargs)
+            return not_found() if representation is None else _send(request, representation)
+        except ImagesAppError as error:
+            logger.error("%s image=%s", error, kwargs["public_id"])  # noqa: TRY400 (no bug of ours)
+            return error_response(error)
+
+    return answer
+
+
+def _send(request: HttpRequest, representation: Representation) -> HttpResponseBase:
+    headers = representation_headers(representation)
+    answered = conditional_response(request, representation.etag, headers)
+    if answered is not None:
+        return answered
+    location = representation.locate()
+    return get_delivery().deliver(request, location, representation.etag, headers)
+
+
+@_image_bytes
+def rendition(
+    request: HttpRequest, *, public_id: UUID, version: int, file_name: str
+) -> Representation | None:
+    """Send a rendition, making it where nobody has asked before."""
+    meaning = resolve(file_name)
+    if meaning is None:
+        return None
+    preset, spec = meaning
+    found = find_image(request, public_id, preset.level)
+    if found is None:
+        return None
+    image, is_public = found
+    if image.version != version or not is_made_for(image, preset, spec):
+        return None
+    return Representation(
+        content_type=CONTENT_TYPES[spec.format],
+        etag=f'W/"{version}-{file_name.partition(".")[0]}"',
+        filename=f"{image.title or public_id}.{EXTENSIONS[spec.format]}",
+        is_attachment=False,
+        is_public=is_public,
+        max_age=preset.max_age,
+        locate=lambda: locate_rendition(image, spec),
+    )
+
+
+@_image_bytes
+def original(request: HttpRequest, *, public_id: UUID, file_name: str) -> Representation | None:
+    """Send an original; with ``?download`` for saving."""
+    found = find_image(request, public_id, Level.ORIGINAL)
+    if found is None:
+        return None
+    image, is_public = found
+    if file_name != f"{image.version}.{EXTENSIONS[image.format]}":
+        return None
+    return Representation(
+        content_type=image.content_type,
+        etag=f'"{image.version}-original"',
+        filename=image.file_name or file_name,
+        is_attachment="download" in request.GET,
+        is_public=is_public,
+        max_age=get_settings().original_max_age,
+        locate=lambda: locate_original(image),
+    )

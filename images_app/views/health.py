@@ -1,0 +1,34 @@
+"""Whether the process lives, and whether it can do its work."""
+
+from __future__ import annotations
+
+import logging
+
+from django.core.files.storage import storages
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+
+from images_app.conf import ORIGINALS, RENDITIONS
+from images_app.http import plain_response
+
+logger = logging.getLogger("images_app.health")
+
+_PROBE = "readyz-probe"  # a name that no image has
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Answer with 200 as long as the process answers at all."""
+    return plain_response(200, "ok")
+
+
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Answer with 200 when the database and both storages answer, else 503; never says which."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        for alias in (ORIGINALS, RENDITIONS):
+            storages[alias].exists(_PROBE)
+    except Exception:
+        logger.exception("code=not_ready")
+        return plain_response(503, "not ready", Retry_After="5")
+    return plain_response(200, "ok")

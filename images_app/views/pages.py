@@ -1,0 +1,154 @@
+"""The pages: galleries that I may see, one gallery, one image."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.views import redirect_to_login
+from django.db.models import Count, F, IntegerField, OuterRef, Subquery
+from django.db.models.functions import Coalesce
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.views.decorators.http import require_safe
+
+from images_app.access import Level, Viewer
+from images_app.conf import get_settings
+from images_app.models import Gallery, GalleryItem, get_image_model
+from images_app.views.authorise import viewer_of, visible_galleries, visible_images
+from images_app.views.keyset import Page, keyset_page
+
+_GALLERIES_ON_A_PAGE = 48
+_ITEM_ORDER = ("item_position", "item_id")
+
+
+@require_safe
+def gallery_list(request: HttpRequest) -> HttpResponseBase:
+    """Show the galleries that the viewer may see, each with a cover that they may see too."""
+    viewer = viewer_of(request)
+    page = _page(
+        request,
+        _with_covers(visible_galleries(viewer), viewer),
+        ("position", "-created_at", "-id"),
+        _GALLERIES_ON_A_PAGE,
+    )
+    covers = visible_images(viewer).in_bulk([g.cover_id for g in page.rows if g.cover_id])
+    for gallery in page.rows:
+        gallery.shown_cover = covers.get(gallery.cover_id)
+    return _respond(
+        request,
+        "images_app/gallery_list.html",
+        {"page": page},
+        is_private=viewer.is_authenticated,
+    )
+
+
+@require_safe
+def gallery(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
+    """Show one gallery."""
+    viewer = viewer_of(request)
+    found = visible_galleries(viewer).filter(public_id=public_id).first()
+    if found is None:
+        return _absent(request)
+    page = _page(request, _images_of(found, viewer), _ITEM_ORDER, get_settings().page_size)
+    return _respond(
+        request,
+        "images_app/gallery.html",
+        {"gallery": found, "page": page},
+        is_private=not found.anyone,
+    )
+
+
+@require_safe
+def image(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
+    """Show one image; ``?gallery=`` names the gallery whose neighbours are linked."""
+    viewer = viewer_of(request)
+    found = visible_images(viewer).filter(public_id=public_id).select_related("camera_data").first()
+    if found is None:
+        return _absent(request)
+    return _respond(
+        request,
+        "images_app/image.html",
+        {"image": found, **_neighbourhood(request, viewer, found)},
+        is_private=not found.anyone,
+    )
+
+
+def _with_covers(galleries: Any, viewer: Viewer) -> Any:
+    """Annotate the cover, else the first image, of those that the viewer may see; and their number.
+
+    The model's own ``cover_id`` is replaced, so that nothing can show the wrong one by mistake.
+    """
+    inside = visible_images(viewer).filter(gallery_items__gallery=OuterRef("pk"))
+    chosen = visible_images(viewer).filter(pk=OuterRef("cover"))
+    first = inside.order_by("gallery_items__position", "gallery_items__id")
+    number = inside.order_by().values("gallery_items__gallery").annotate(n=Count("pk")).values("n")
+    return galleries.annotate(
+        shown_cover_id=Coalesce(
+            Subquery(chosen.values("pk")[:1]), Subquery(first.values("pk")[:1])
+        ),
+        number_of_images=Coalesce(Subquery(number[:1], output_field=IntegerField()), 0),
+    )
+
+
+def _images_of(gallery: Gallery, viewer: Viewer) -> Any:
+    return (
+        visible_images(viewer)
+        .filter(gallery_items__gallery=gallery)
+        .annotate(item_position=F("gallery_items__position"), item_id=F("gallery_items__id"))
+    )
+
+
+def _neighbourhood(request: HttpRequest, viewer: Viewer, image: Any) -> dict[str, Any]:
+    """Answer with gallery, previous and next image, or nothing where the viewer has no gallery."""
+    try:
+        wanted = UUID(request.GET.get("gallery", ""))
+    except ValueError:
+        return {}
+    gallery = visible_galleries(viewer).filter(public_id=wanted).first()
+    item = GalleryItem.objects.filter(gallery=gallery, image=image.pk).first() if gallery else None
+    if gallery is None or item is None:
+        return {}
+    cursor = f"{item.position}_{item.pk}"
+    images = _images_of(gallery, viewer)
+    earlier = keyset_page(images, _ITEM_ORDER, 1, before=cursor).rows
+    later = keyset_page(images, _ITEM_ORDER, 1, after=cursor).rows
+    return {
+        "gallery": gallery,
+        "previous_image": earlier[0] if earlier else None,
+        "next_image": later[0] if later else None,
+    }
+
+
+def _page(request: HttpRequest, queryset: Any, order: tuple[str, ...], size: int) -> Page:
+    return keyset_page(
+        queryset, order, size, after=request.GET.get("after"), before=request.GET.get("before")
+    )
+
+
+def _absent(request: HttpRequest) -> HttpResponseBase:
+    """Answer alike for what is not there and what is not shown: login first, else 404."""
+    if not request.user.is_authenticated:
+        response: HttpResponseBase = redirect_to_login(request.get_full_path())
+        response.headers["Cache-Control"] = "no-store"
+        return response
+    raise Http404
+
+
+def _respond(
+    request: HttpRequest, template: str, context: dict[str, Any], *, is_private: bool
+) -> HttpResponse:
+    """Render a page that no shared cache keeps; search engines keep private ones out too."""
+    image_model = get_image_model()._meta
+    context |= {
+        "may_change_images": f"{image_model.app_label}.change_{image_model.model_name}",
+        "Level": Level,
+    }
+    response = render(request, template, context)
+    patch_cache_control(response, private=True, no_cache=True)
+    patch_vary_headers(response, ["Cookie"])
+    if is_private:
+        response.headers["X-Robots-Tag"] = "noindex"
+    return response

@@ -1,0 +1,1 @@
+"""The demo project: a real host of images_app."""

@@ -1,0 +1,20 @@
+"""The demo project's settings, made small and fast for tests."""
+
+import os
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("DJANGO_SECRET_KEY", "for tests only, and long enough to be accepted")
+os.environ["IMAGES_VAR_DIR"] = os.environ.get("IMAGES_TEST_VAR_DIR") or tempfile.mkdtemp(
+    prefix="images-app-tests-"
+)
+
+from project.settings import *  # noqa: F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = {
+    **STORAGES,  # noqa: F405
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+Path(STATIC_ROOT).mkdir(parents=True, exist_ok=True)  # noqa: F405 (WhiteNoise warns without it)
+LOGGING = {"version": 1, "disable_existing_loggers": False}
