@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from django.utils.translation import gettext as _
 from images_app.exceptions import ImagesAppError
 from images_app.ingest import checksum_of, ingest_image
 from images_app.management.progress import Progress
-from images_app.models import Gallery, get_image_model
+from images_app.models import Gallery
 
 _HIDDEN = "."  # what the system keeps beside pictures (.DS_Store, .thumbnails) is none
 
@@ -45,7 +46,7 @@ class Command(BaseCommand):
         user = _find_user(owner)
         target = _find_or_make_gallery(gallery, user)
         paths = list(_files_below(directory))
-        progress = Progress(self.stderr._out, len(paths))  # noqa: SLF001 (the bare stream)
+        progress = Progress(sys.stderr, len(paths))
         counts = {"imported": 0, "skipped": 0, "failed": 0}
         for path in paths:
             try:
@@ -92,14 +93,7 @@ def _files_below(directory: Path) -> Iterator[Path]:
 def _import(path: Path, directory: Path, gallery: Gallery, owner: Any) -> str:
     with path.open("rb") as opened:
         file = File(opened, name=path.name)
-        image = (
-            get_image_model()
-            ._default_manager.filter(
-                checksum=checksum_of(file), owner=owner, galleries=gallery, trashed_at=None
-            )
-            .first()
-        )
-        if image is not None:
+        if gallery.images.filter(checksum=checksum_of(file), trashed_at=None).exists():
             return "skipped"
         ingest_image(file, owner=owner, gallery=gallery)
     return "imported"
