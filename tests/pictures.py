@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -49,3 +51,14 @@ def opened(content: bytes) -> Image.Image:
 def body(response: Any) -> bytes:
     """The whole body of a response, streamed or not."""
     return b"".join(response.streaming_content) if response.streaming else response.content
+
+
+def bomb_header(width: int, height: int) -> bytes:
+    """A PNG that declares a size and holds nothing."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        checksum = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")

@@ -1,0 +1,65 @@
+# Private images, delivered fast. `make` alone lists every target.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+PORT ?= 8000
+PHOTOS ?=
+VENV := .venv
+DEMO_VENV := .venv-demo
+RUN := $(VENV)/bin/python
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test test-slow check matrix docs messages lock build clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.ready: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is %d.%d. Try make PYTHON=python3.13" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(DEMO_VENV)/.ready: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is %d.%d. Try make PYTHON=python3.13" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(DEMO_VENV)
+	$(DEMO_VENV)/bin/pip install --quiet --require-hashes -r requirements.txt
+	@touch $@
+
+demo: $(DEMO_VENV)/.ready ## make a demo and serve it; PORT=8000, PHOTOS=folder
+	@$(DEMO_VENV)/bin/python manage.py images_demo --port $(PORT) $(if $(PHOTOS),--photos "$(PHOTOS)")
+
+test: $(VENV)/.ready ## the suite, with coverage
+	$(RUN) -m pytest -n auto --cov --cov-report=term --cov-fail-under=95
+
+test-slow: $(VENV)/.ready ## what takes longer: a real browser, real servers, the wheel
+	$(RUN) -m pytest -m slow
+
+check: $(VENV)/.ready ## ruff, mypy, imports, migrations, generated docs, deploy settings
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo || $(VENV)/bin/lint-imports
+	$(RUN) -W error manage.py makemigrations --check --dry-run
+	$(RUN) -W error manage.py check
+	$(RUN) docs/generate.py --check
+
+matrix: ## the suite on Django 5.2 with Python 3.11, and on Django 6.1 with Python 3.13
+	bash tests/matrix.sh 3.11 3.13
+
+docs: $(VENV)/.ready ## write the generated parts of the docs
+	$(RUN) docs/generate.py
+
+messages: $(VENV)/.ready ## collect and compile translations (needs gettext)
+	cd images_app && ../$(VENV)/bin/django-admin makemessages -l de --no-obsolete --no-location
+	cd images_app && ../$(VENV)/bin/django-admin compilemessages
+
+lock: $(VENV)/.ready ## pin every dependency anew, with hashes (needs uv)
+	UV_PYTHON_DOWNLOADS=never uv pip compile pyproject.toml --extra demo --extra s3 --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -q -o requirements.txt
+	UV_PYTHON_DOWNLOADS=never uv pip compile pyproject.toml --extra demo --extra s3 --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -c requirements.txt -q -o requirements-dev.txt
+
+build: $(VENV)/.ready ## the wheel, into dist/
+	$(RUN) -m hatchling build -t wheel
+
+clean: ## remove environments, caches and the demo's data
+	rm -rf $(VENV) $(DEMO_VENV) .venv-* dist var .mypy_cache .ruff_cache .pytest_cache .coverage .hypothesis

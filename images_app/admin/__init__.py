@@ -1,0 +1,16 @@
+"""Django admin: add, arrange, share; previews leave through the permission-checked URLs."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from images_app.admin.galleries import GalleryAdmin, GalleryItemAdmin
+from images_app.admin.images import ImageAdmin
+from images_app.models import Gallery, GalleryItem, Image, get_image_model
+
+__all__ = ["GalleryAdmin", "GalleryItemAdmin", "ImageAdmin"]
+
+admin.site.register(Gallery, GalleryAdmin)
+admin.site.register(GalleryItem, GalleryItemAdmin)
+if get_image_model() is Image:  # a host registers its own model, with ImageAdmin or a subclass
+    admin.site.register(Image, ImageAdmin)

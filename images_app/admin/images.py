@@ -1,0 +1,152 @@
+"""Images in the admin: several files at once, then title, text and focal point."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import filesizeformat
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from images_app.access import Right
+from images_app.admin.common import (
+    GrantInline,
+    PolicyAdminMixin,
+    RelationWidgetsMixin,
+    preview,
+)
+from images_app.forms import UploadForm
+from images_app.views.authorise import viewer_of, visible_galleries, visible_images
+
+if TYPE_CHECKING:  # generic for the type checker only
+    _ModelAdmin = admin.ModelAdmin[Any]
+else:
+    _ModelAdmin = admin.ModelAdmin
+
+
+class AlternativeTextFilter(admin.SimpleListFilter):
+    """Finds the images that still need an alternative text."""
+
+    title = gettext_lazy("alternative text")
+    parameter_name = "alt"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Answer with the choices."""
+        return [("missing", _("missing")), ("present", _("present"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Filter."""
+        if self.value() == "missing":
+            return queryset.filter(alt_text="")
+        return queryset.exclude(alt_text="") if self.value() == "present" else queryset
+
+
+class ImageAdmin(PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin):
+    """Images; a host with a swapped model registers it with this class."""
+
+    list_display = ("preview", "title", "owner", "galleries_shown", "dimensions", "created_at")
+    list_display_links = ("preview", "title")
+    list_filter = ("format", AlternativeTextFilter, "created_at", "galleries")
+    search_fields = ("title", "alt_text", "caption", "file_name")
+    list_per_page = 50
+    ordering = ("-created_at", "-id")
+    raw_id_fields = ("owner",)
+    readonly_fields = ("large_preview", "facts", "galleries_shown", "created_at", "updated_at")
+    inlines = (GrantInline,)
+    fieldsets = (
+        (None, {"fields": ("large_preview", "title", "alt_text", "caption", "taken_at")}),
+        (gettext_lazy("Focal point"), {"fields": (("focal_x", "focal_y"),)}),
+        (
+            gettext_lazy("Record"),
+            {"fields": ("owner", "galleries_shown", "facts", "created_at", "updated_at")},
+        ),
+    )
+
+    class Media:
+        css = {"all": ["images_app/admin.css"]}
+
+    def _visible(self, request: HttpRequest, access: Any) -> QuerySet[Any]:
+        images = visible_images(viewer_of(request), access)
+        return images.select_related("owner").prefetch_related("galleries")
+
+    @admin.display(description=gettext_lazy("preview"))
+    def preview(self, image: Any) -> SafeString:
+        """Show a small square."""
+        return preview(image)
+
+    @admin.display(description=gettext_lazy("preview"))
+    def large_preview(self, image: Any) -> SafeString:
+        """Show a larger square that leads to the image's page."""
+        return format_html('<a href="{}">{}</a>', image.get_absolute_url(), preview(image, 320))
+
+    @admin.display(description=gettext_lazy("galleries"))
+    def galleries_shown(self, image: Any) -> str:
+        """Name the galleries where the image hangs."""
+        return ", ".join(gallery.title for gallery in image.galleries.all()) or "–"
+
+    @admin.display(description=gettext_lazy("size"), ordering="width")
+    def dimensions(self, image: Any) -> str:
+        """Tell pixels, format and bytes."""
+        size = filesizeformat(image.byte_size)
+        return f"{image.width} × {image.height} {image.get_format_display()}, {size}"
+
+    @admin.display(description=gettext_lazy("file"))
+    def facts(self, image: Any) -> SafeString:
+        """Tell what the record knows of the bytes."""
+        rows = (
+            (_("File name"), image.file_name),
+            (_("Size"), self.dimensions(image)),
+            (_("Frames"), image.frames),
+            (_("Version"), image.version),
+            ("SHA-256", image.checksum),
+        )
+        return format_html_join("", "{}: {}<br>", rows)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Take several files at once; the good ones stay, each bad one says why."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = UploadForm(
+            request.POST if request.method == "POST" else None,
+            request.FILES if request.method == "POST" else None,
+            galleries=visible_galleries(viewer_of(request), Right.CHANGE),
+            initial={"gallery": request.GET.get("gallery")},
+        )
+        if request.method == "POST" and form.is_valid():
+            added = form.ingest(owner=request.user)
+            self._tell(request, added)
+            if not form.errors:
+                return HttpResponseRedirect(self._after_adding(form))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Add images"),
+            "form": form,
+            "media": self.media + form.media,
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, "admin/images_app/add_images.html", context)
+
+    def _tell(self, request: HttpRequest, added: list[Any]) -> None:
+        for image in added:
+            self.log_addition(request, image, [{"added": {}}])
+        if added:
+            text = ngettext("%d image was added.", "%d images were added.", len(added))
+            messages.success(request, text % len(added))
+
+    def _after_adding(self, form: UploadForm) -> str:
+        gallery = form.cleaned_data["gallery"]
+        if gallery is not None:
+            return reverse(f"{self.admin_site.name}:images_app_gallery_change", args=[gallery.pk])
+        names = f"{self.opts.app_label}_{self.opts.model_name}"
+        return reverse(f"{self.admin_site.name}:{names}_changelist")
