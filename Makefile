@@ -39,7 +39,7 @@ check: $(VENV)/.ready ## ruff, mypy, imports, migrations, generated docs, deploy
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/lint-imports --no-logo || $(VENV)/bin/lint-imports
+	$(VENV)/bin/lint-imports --no-logo
 	$(RUN) -W error manage.py makemigrations --check --dry-run
 	$(RUN) -W error manage.py check
 	$(RUN) docs/generate.py --check

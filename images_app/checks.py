@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 from django.core.exceptions import ImproperlyConfigured
-from django.core.files.storage import InvalidStorageError, storages
+from django.core.files.storage import FileSystemStorage, InvalidStorageError, storages
 
 from images_app.conf import (
     ORIGINALS,
@@ -76,7 +76,7 @@ def check_storages(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
 def _check_storage(alias: str) -> Iterator[CheckMessage]:
     try:
         storage = storages[alias]
-    except (InvalidStorageError, ImproperlyConfigured, TypeError) as error:
+    except (InvalidStorageError, ImproperlyConfigured, KeyError, TypeError) as error:
         yield Error(f"STORAGES[{alias!r}] cannot be used: {error}", id="images_app.E003")
         return
     if not _has_local_paths(storage):
@@ -88,7 +88,7 @@ def _check_storage(alias: str) -> Iterator[CheckMessage]:
                 hint="Move OPTIONS['location'] out of it.",
                 id="images_app.E005",
             )
-    if "url" not in type(storage).__dict__ and _has_public_url(storage):
+    if type(storage).url is FileSystemStorage.url and _has_public_url(storage):
         yield Warning(
             f"STORAGES[{alias!r}] gives its files URLs without any check.",
             hint="Use images_app.storages.PrivateFileSystemStorage.",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -39,6 +40,15 @@ _DEFAULT_PRESETS: Mapping[str, Mapping[str, Any]] = {
 _PRESET_KEYS = frozenset(
     {"width", "widths", "height", "fit", "formats", "level", "max_age", "quality", "background"}
 )
+_INPUT_FORMATS = tuple(CONTENT_TYPES)
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+_PLAIN_TYPES = {"int": int, "str": str}
+_NAMES_OF_TYPES: Mapping[type, str] = {
+    int: "a whole number",
+    str: "a name",
+    Mapping: "a dict",
+    Sequence: "a list",
+}
 
 
 def _doc(text: str, **kwargs: Any) -> Any:
@@ -107,11 +117,14 @@ def get_settings() -> Settings:
     known = [f.name.upper() for f in dataclasses.fields(Settings)]
     _refuse_unknown("IMAGES_APP", given, known)
     values = {key.lower(): value for key, value in given.items()}
+    presets = values.get("presets", {})
+    _refuse_other_than(Mapping, "IMAGES_APP['PRESETS']", presets)
     values["presets"] = {
         name: _parse_preset(name, preset)
-        for name, preset in {**_DEFAULT_PRESETS, **values.get("presets", {})}.items()
+        for name, preset in {**_DEFAULT_PRESETS, **presets}.items()
     }
     if "formats" in values:
+        _refuse_other_than(Sequence, "IMAGES_APP['FORMATS']", values["formats"])
         values["formats"] = tuple(values["formats"])
     parsed = Settings(**values)
     _check_values(parsed)
@@ -165,7 +178,7 @@ def specs_by_fingerprint() -> dict[tuple[str, str], tuple[Preset, RenditionSpec]
 def _build(key: str, given: Mapping[str, Any]) -> Any:
     _refuse_unknown(f"IMAGES_APP[{key!r}]", given, ["BACKEND", "OPTIONS"])
     try:
-        return import_string(given["BACKEND"])(**given.get("OPTIONS", {}))
+        return import_string(str(given["BACKEND"]))(**given.get("OPTIONS", {}))
     except (ImportError, KeyError, TypeError) as error:
         message = f"IMAGES_APP[{key!r}] cannot be used: {error}"
         raise ImproperlyConfigured(message) from error
@@ -179,7 +192,7 @@ def _parse_preset(name: str, given: Mapping[str, Any]) -> Preset:
     try:
         preset = Preset(
             name=name,
-            widths=tuple(sorted(widths)),
+            widths=tuple(sorted(set(widths))),
             formats=tuple(values.pop("formats")),
             fit=Fit(values.pop("fit", "width")),
             level=Level[str(values.pop("level", "view")).upper()],
@@ -196,33 +209,48 @@ def _parse_preset(name: str, given: Mapping[str, Any]) -> Preset:
 
 
 def _preset_problem(preset: Preset) -> str | None:
-    sides = [*preset.widths, *([] if preset.height is None else [preset.height])]
-    if not all(isinstance(side, int) and 1 <= side <= 10_000 for side in sides):  # noqa: PLR2004
-        return "widths and height are whole numbers from 1 to 10000."
-    if (preset.height is None) != (preset.fit is Fit.WIDTH):
-        return "fit 'width' takes no height; 'contain' and 'cover' need one."
-    if len(preset.widths) > 1 and preset.fit is not Fit.WIDTH:
-        return "a ladder of widths needs fit 'width'."
-    unknown = [name for name in preset.formats if name not in OUTPUT_FORMATS]
-    if unknown or not preset.formats:
-        return f"formats are of {', '.join(OUTPUT_FORMATS)}, best first."
-    if not all(1 <= quality <= 100 for quality in preset.quality.values()):  # noqa: PLR2004
-        return "a quality is a whole number from 1 to 100."
-    return None
+    problems = {
+        "widths and height are whole numbers from 1 to 10000.": not all(
+            type(side) is int and 1 <= side <= 10_000  # noqa: PLR2004
+            for side in (*preset.widths, 1 if preset.height is None else preset.height)
+        ),
+        "fit 'width' takes no height; 'contain' and 'cover' need one.": (preset.height is None)
+        != (preset.fit is Fit.WIDTH),
+        "a ladder of widths needs fit 'width'.": len(preset.widths) > 1
+        and preset.fit is not Fit.WIDTH,
+        f"formats are of {', '.join(OUTPUT_FORMATS)}, best first.": not preset.formats
+        or any(name not in OUTPUT_FORMATS for name in preset.formats),
+        "max_age is a whole number of seconds, 0 or more.": type(preset.max_age) is not int
+        or preset.max_age < 0,
+        "quality is a dict from a format to a whole number from 1 to 100.": not _is_quality(
+            preset.quality
+        ),
+        "background is a colour like '#ffffff'.": not _COLOR.fullmatch(str(preset.background)),
+    }
+    return next((problem for problem, is_met in problems.items() if is_met), None)
+
+
+def _is_quality(given: Any) -> bool:
+    return isinstance(given, Mapping) and all(
+        name in OUTPUT_FORMATS and type(value) is int and 1 <= value <= 100  # noqa: PLR2004
+        for name, value in given.items()
+    )
 
 
 def _check_values(parsed: Settings) -> None:
     for known in dataclasses.fields(Settings):
-        if known.type == "int" and type(getattr(parsed, known.name)) is not int:
-            message = f"IMAGES_APP[{known.name.upper()!r}] must be a whole number."
+        wanted = _PLAIN_TYPES.get(str(known.type))
+        if wanted and type(getattr(parsed, known.name)) is not wanted:
+            message = f"IMAGES_APP[{known.name.upper()!r}] must be {_NAMES_OF_TYPES[wanted]}."
             raise ImproperlyConfigured(message)
     problems = {
         "THUMBNAIL_PRESET": parsed.thumbnail_preset not in parsed.presets,
         "LADDER_PRESET": parsed.ladder_preset not in parsed.presets,
-        "FORMATS": not parsed.formats or bool(set(parsed.formats) - set(CONTENT_TYPES)),
+        "FORMATS": not parsed.formats or any(f not in _INPUT_FORMATS for f in parsed.formats),
         "MAX_UPLOAD_BYTES": parsed.max_upload_bytes < 1,
         "MAX_PIXELS": parsed.max_pixels < 1,
         "MAX_FRAMES": parsed.max_frames < 1,
+        "ORIGINAL_MAX_AGE": parsed.original_max_age < 0,
         "PAGE_SIZE": not 1 <= parsed.page_size <= 1000,  # noqa: PLR2004
     }
     for key, is_wrong in problems.items():
@@ -231,12 +259,23 @@ def _check_values(parsed: Settings) -> None:
             raise ImproperlyConfigured(message)
 
 
-def _refuse_unknown(where: str, given: Mapping[str, Any], known: Iterable[str]) -> None:
-    known = sorted(known)
+def _refuse_other_than(wanted: type, where: str, given: Any) -> None:
+    if not isinstance(given, wanted):
+        message = f"{where} must be {_NAMES_OF_TYPES[wanted]}."
+        raise ImproperlyConfigured(message)
+
+
+def _refuse_unknown(where: str, given: Any, known: Iterable[str]) -> None:
+    _refuse_other_than(Mapping, where, given)
+    by_lower = {key.lower(): key for key in sorted(known)}
     for key in given:
-        if key not in known:
-            close = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"Known are {', '.join(known)}."
+        if key not in by_lower.values():
+            close = difflib.get_close_matches(str(key).lower(), by_lower, n=1)
+            hint = (
+                f"Did you mean {by_lower[close[0]]!r}?"
+                if close
+                else f"Known are {', '.join(by_lower.values())}."
+            )
             message = f"{where} has no key {key!r}. {hint}"
             raise ImproperlyConfigured(message)
 

@@ -79,7 +79,7 @@ def cache_control(representation: Representation) -> str:
 def safe_filename(name: str) -> str:
     """Answer with a name that is safe to offer for saving; empty if nothing is left of it."""
     cleaned = _UNSAFE_IN_FILENAME.sub("_", name).encode(errors="replace").decode()
-    return cleaned.strip(" .")[-150:]
+    return cleaned.strip(" .")[-150:].lstrip(" .")
 
 
 def conditional_response(
@@ -90,6 +90,8 @@ def conditional_response(
     Django compares weak, listed and ``*`` tags as RFC 9110 13 says; it copies only some
     headers into a 304, so the rest of the set is put back here.
     """
+    # Ignored where there is no date to compare with (RFC 9110 13.1.4); Django would answer 412.
+    request.META.pop("HTTP_IF_UNMODIFIED_SINCE", None)
     unconditional = HttpResponse(headers=headers)
     response = get_conditional_response(request, etag=etag, response=unconditional)
     if response is unconditional or response is None:

@@ -29,6 +29,10 @@ DEFAULT_QUALITY: Mapping[str, int] = MappingProxyType(
     {"jpeg": 82, "webp": 80, "avif": 62, "png": 0}
 )
 
+# What the narrowest of the output formats holds (WebP: 14 bits, RFC 9649 2.5). One limit for all,
+# so that the formats of one rung have one size.
+LONGEST_SIDE = 16_383  # pixels
+
 Size = tuple[int, int]
 Box = tuple[float, float, float, float]
 
@@ -69,7 +73,7 @@ class RenditionSpec:
             box_width, box_height = self._box(height)
             shrink = max(1.0, box_width / width, box_height / height)
             return max(1, round(box_width / shrink)), max(1, round(box_height / shrink))
-        scale = min(1.0, self.width / width)
+        scale = min(1.0, self.width / width, LONGEST_SIDE / height)
         if self.height is not None:
             scale = min(scale, self.height / height)
         return max(1, round(width * scale)), max(1, round(height * scale))
@@ -86,11 +90,15 @@ class RenditionSpec:
         if self.fit is not Fit.COVER:
             return 0.0, 0.0, float(width), float(height)
         box_width, box_height = self._box(height)
-        scale = min(width / box_width, height / box_height)
-        crop_width, crop_height = box_width * scale, box_height * scale
+        # The limiting side is taken as it is: computed, it would at times be a hair too long,
+        # and decoders refuse a box that is not inside.
+        if width * box_height <= height * box_width:
+            crop_width, crop_height = float(width), width * box_height / box_width
+        else:
+            crop_width, crop_height = height * box_width / box_height, float(height)
         left = min(max(0.0, focal_point[0] * width - crop_width / 2), width - crop_width)
         top = min(max(0.0, focal_point[1] * height - crop_height / 2), height - crop_height)
-        return left, top, left + crop_width, top + crop_height
+        return left, top, min(left + crop_width, width), min(top + crop_height, height)
 
     def _box(self, height: int) -> Size:
         return self.width, height if self.height is None else self.height

@@ -17,4 +17,7 @@ urlpatterns = [
         files.rendition,
         name="rendition",
     ),
+    # Anything else below them looks like an absent image, not like a page that is missing.
+    path("originals/<path:rest>", files.nothing, name="no_original"),
+    path("renditions/<path:rest>", files.nothing, name="no_rendition"),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models import Value
 from django.urls import reverse
 
 from images_app.models import Gallery, GalleryItem, Grant, Image
@@ -263,18 +264,16 @@ def test_delete__takes_the_bytes_along(
 class OnlyOwn:
     """A policy for the tests below: everyone has what they own, and nothing else."""
 
-    def images(self, viewer, queryset, access):
+    def images(self, viewer, queryset, access, *, annotate=True):
         return self._own(viewer, queryset)
 
-    def galleries(self, viewer, queryset, access):
+    def galleries(self, viewer, queryset, access, *, annotate=True):
         return self._own(viewer, queryset)
 
     def may_add(self, viewer, gallery):
         return gallery.owner_id == viewer.user.pk
 
     def _own(self, viewer, queryset):
-        from django.db.models import Value
-
         return queryset.filter(owner=viewer.user.pk).annotate(
             viewer_level=Value(30), anyone=Value(False)
         )

@@ -12,9 +12,9 @@ from django.utils.safestring import SafeString
 
 from images_app.access import Level, Right
 from images_app.conf import get_settings
-from images_app.models import Gallery, Grant
+from images_app.models import Grant
 from images_app.renditions import rendition_url
-from images_app.views.authorise import viewer_of, visible_galleries, visible_images
+from images_app.views.authorise import is_reachable, viewer_of
 
 if TYPE_CHECKING:  # generic for the type checker only
     _TabularInline = admin.TabularInline[Grant, Any]
@@ -41,7 +41,7 @@ class PolicyAdminMixin:
         raise NotImplementedError
 
     def _may(self, request: HttpRequest, obj: Model | None, right: Right) -> bool:
-        return obj is None or self._visible(request, right).filter(pk=obj.pk).exists()
+        return obj is None or is_reachable(obj, viewer_of(request), right)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Answer with what the policy lets this viewer see."""
@@ -101,7 +101,4 @@ class GrantInline(RelationWidgetsMixin, _TabularInline):
         return super().has_delete_permission(request, obj) and self._may_share(request, obj)
 
     def _may_share(self, request: HttpRequest, obj: Any) -> bool:
-        if obj is None:
-            return True
-        visible = visible_galleries if isinstance(obj, Gallery) else visible_images
-        return visible(viewer_of(request), Right.SHARE).filter(pk=obj.pk).exists()
+        return obj is None or is_reachable(obj, viewer_of(request), Right.SHARE)

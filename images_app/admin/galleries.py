@@ -26,7 +26,7 @@ from images_app.admin.common import (
     preview,
 )
 from images_app.models import Gallery, GalleryItem, get_image_model
-from images_app.views.authorise import viewer_of, visible_galleries, visible_images
+from images_app.views.authorise import is_reachable, viewer_of, visible_galleries, visible_images
 
 if TYPE_CHECKING:  # generic for the type checker only
     _GalleryModelAdmin = admin.ModelAdmin[Gallery]
@@ -188,8 +188,8 @@ class GalleryItemAdmin(RelationWidgetsMixin, _ItemModelAdmin):
             super()
             .get_queryset(request)
             .filter(
-                gallery__in=visible_galleries(viewer).values("pk"),
-                image__in=visible_images(viewer).values("pk"),
+                gallery__in=visible_galleries(viewer, annotate=False).values("pk"),
+                image__in=visible_images(viewer, annotate=False).values("pk"),
             )
         )
 
@@ -211,10 +211,7 @@ class GalleryItemAdmin(RelationWidgetsMixin, _ItemModelAdmin):
         return super().has_delete_permission(request, obj) and self._may(request, obj)
 
     def _may(self, request: HttpRequest, obj: Any) -> bool:
-        if obj is None:
-            return True
-        galleries = visible_galleries(viewer_of(request), Right.CHANGE)
-        return galleries.filter(pk=obj.gallery_id).exists()
+        return obj is None or is_reachable(obj.gallery, viewer_of(request), Right.CHANGE)
 
     @admin.display(description=gettext_lazy("preview"))
     def preview(self, item: GalleryItem) -> SafeString:

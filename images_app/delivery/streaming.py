@@ -63,13 +63,15 @@ class FileStreamResponse(StreamingHttpResponse):
     ) -> None:
         blocks = _read_in_threads(file) if is_async else _read(file)
         super().__init__(blocks, status=status, headers=headers)
-        self._file = file
+        # Kept now: where the server sends the file itself, Django puts our own close() in
+        # the place of the file's, which would then call itself.
+        self._close_file = file.close
         if not is_async:
             self.file_to_stream = file
 
     def close(self) -> None:
         """Close the file with the response, however much of it was sent."""
-        self._file.close()
+        self._close_file()
         super().close()
 
 

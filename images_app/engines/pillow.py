@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from typing import IO, Any
 
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
 
 from images_app.engines.base import Header, Inspection
 from images_app.engines.exif import read_camera, read_orientation, read_taken_at
@@ -25,6 +25,16 @@ _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
 }
 _SRGB = ImageCms.createProfile("sRGB")
 _FIRST_SIDEWAYS = 5  # EXIF orientations from here on swap width and height
+# ImageOps.exif_transpose would also write the tags anew, and fail where one of them is broken.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _SAMPLE = 64  # pixels on a side, plenty to find the dominant colour
 
 
@@ -72,12 +82,11 @@ class PillowEngine:
             width, height = image.size if orientation < _FIRST_SIDEWAYS else image.size[::-1]
             size = spec.output_size(width, height)
             box = spec.crop_box(width, height, focal_point)
-            upright = _decode_upright(image, size, box)
-            scale = upright.width / width
+            upright = _decode_upright(image, orientation, size, box)
             resized = _with_plain_mode(upright).resize(
                 size,
                 Image.Resampling.LANCZOS,
-                box=_scaled(box, scale, upright.size),
+                box=_scaled(box, (width, height), upright.size),
                 reducing_gap=2.0,
             )
             finished = _flatten(_to_srgb(resized, image.info.get("icc_profile")), spec)
@@ -110,19 +119,28 @@ def _open(file: IO[bytes], formats: tuple[str, ...]) -> Image.Image:
     return Image.open(file, formats=[_PILLOW_NAMES[name] for name in formats])
 
 
-def _decode_upright(image: Image.Image, size: Size, box: Box) -> Image.Image:
+def _decode_upright(image: Image.Image, orientation: int, size: Size, box: Box) -> Image.Image:
     """Decode as small as JPEG's own scaling allows, twice the output for quality, and turn."""
     left, top, right, bottom = box
     scale = min(1.0, 2 * max(size[0] / (right - left), size[1] / (bottom - top)))
     image.draft(None, (round(image.width * scale), round(image.height * scale)))
     image.load()
-    return ImageOps.exif_transpose(image) if read_orientation(image) > 1 else image
+    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
-def _scaled(box: Box, scale: float, size: Size) -> Box:
-    """Carry a box of the original over to its scaled decode, never over the edge."""
-    left, top, right, bottom = (edge * scale for edge in box)
-    return left, top, min(right, size[0]), min(bottom, size[1])
+def _scaled(box: Box, original: Size, decoded: Size) -> Box:
+    """Carry a box of the original over to its scaled decode, never over the edge.
+
+    Each axis has its own scale: a scaled decode rounds both sides up.
+    """
+    left, top, right, bottom = box
+    across, down = decoded[0] / original[0], decoded[1] / original[1]
+    return (
+        left * across,
+        top * down,
+        min(right * across, decoded[0]),
+        min(bottom * down, decoded[1]),
+    )
 
 
 def _with_plain_mode(image: Image.Image) -> Image.Image:
@@ -167,8 +185,9 @@ def _flatten(image: Image.Image, spec: RenditionSpec) -> Image.Image:
 
 def _dominant_color(image: Image.Image) -> str:
     small = _with_plain_mode(image).resize((_SAMPLE, _SAMPLE), reducing_gap=2.0)
-    if small.mode == "RGBA":
-        small = Image.alpha_composite(Image.new("RGBA", small.size, "#ffffff"), small)
+    if small.mode in {"RGBA", "LA"}:
+        white = Image.new("RGBA", small.size, "#ffffff")
+        small = Image.alpha_composite(white, small.convert("RGBA"))
     counted = small.convert("RGB").quantize(8).convert("RGB").getcolors() or [(1, (128, 128, 128))]
     _, color = max(counted, key=lambda entry: entry[0])
     red, green, blue = color if isinstance(color, tuple) else (color,) * 3

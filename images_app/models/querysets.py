@@ -13,18 +13,23 @@ from images_app.conf import get_policy
 class ImageQuerySet(models.QuerySet[Any]):
     """Images."""
 
-    def visible_to(self, viewer: Viewer, access: Access = Level.VIEW) -> Self:
+    def visible_to(
+        self, viewer: Viewer, access: Access = Level.VIEW, *, annotate: bool = True
+    ) -> Self:
         """Keep the images that the viewer may reach at ``access``; nothing in the trash is."""
-        visible: Self = get_policy().images(viewer, self.filter(trashed_at=None), access)  # type: ignore[assignment]
+        images = self.filter(trashed_at=None)
+        visible: Self = get_policy().images(viewer, images, access, annotate=annotate)  # type: ignore[assignment]
         return visible
 
 
 class GalleryQuerySet(models.QuerySet[Any]):
     """Galleries."""
 
-    def visible_to(self, viewer: Viewer, access: Access = Level.PREVIEW) -> Self:
+    def visible_to(
+        self, viewer: Viewer, access: Access = Level.PREVIEW, *, annotate: bool = True
+    ) -> Self:
         """Keep the galleries that the viewer may reach at ``access``."""
-        visible: Self = get_policy().galleries(viewer, self, access)  # type: ignore[assignment]
+        visible: Self = get_policy().galleries(viewer, self, access, annotate=annotate)  # type: ignore[assignment]
         return visible
 
 

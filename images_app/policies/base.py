@@ -18,14 +18,21 @@ class Policy(Protocol):
     - ``viewer_level``: the best Level (as its number) that this viewer has on the row;
     - ``anyone``: whether somebody who is not logged in would reach it at the same access.
 
+    The annotations are for pages. The bytes of one image need only the filter, and ask with
+    ``annotate=False``, which a policy may take as leave to skip work.
+
     What it does not know, it denies. It never makes rows appear twice (EXISTS, not joins).
     """
 
-    def images(self, viewer: Viewer, queryset: QuerySet[Any], access: Access) -> QuerySet[Any]:
+    def images(
+        self, viewer: Viewer, queryset: QuerySet[Any], access: Access, *, annotate: bool = True
+    ) -> QuerySet[Any]:
         """Answer with the images that the viewer may reach at least at ``access``."""
         ...
 
-    def galleries(self, viewer: Viewer, queryset: QuerySet[Any], access: Access) -> QuerySet[Any]:
+    def galleries(
+        self, viewer: Viewer, queryset: QuerySet[Any], access: Access, *, annotate: bool = True
+    ) -> QuerySet[Any]:
         """Answer with the galleries that the viewer may reach at least at ``access``."""
         ...
 

@@ -58,9 +58,9 @@ class PrivateFileSystemStorage(FileSystemStorage):
     def delete(self, name: str) -> None:
         """Delete a file, and the folders that it leaves empty."""
         super().delete(name)
-        folder = Path(self.path(name)).parent
+        folder, root = Path(self.path(name)).parent, Path(self.location)
         with contextlib.suppress(OSError):
-            while folder != Path(self.location):
+            while root in folder.parents:
                 folder.rmdir()
                 folder = folder.parent
 

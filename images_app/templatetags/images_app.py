@@ -41,6 +41,7 @@ def picture(image: Any, *, place: str = "page", eager: bool = False) -> dict[str
     largest = fallback[-1]
     return {
         "image": image,
+        "place": place,
         "sources": [_source(group) for _, group in groups[:-1]],
         "srcset": _srcset(fallback),
         "src": fallback[min(1, len(fallback) - 1)].url,

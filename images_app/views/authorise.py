@@ -25,15 +25,25 @@ def viewer_of(request: HttpRequest) -> Viewer:
     return Viewer(user=request.user)
 
 
-def visible_images(viewer: Viewer, access: Access = Level.PREVIEW) -> ImageQuerySet:
+def visible_images(
+    viewer: Viewer, access: Access = Level.PREVIEW, *, annotate: bool = True
+) -> ImageQuerySet:
     """Answer with all images that the viewer may reach."""
     # Not by the model's manager, which a host may have replaced.
-    return ImageQuerySet(get_image_model()).visible_to(viewer, access)
+    return ImageQuerySet(get_image_model()).visible_to(viewer, access, annotate=annotate)
 
 
-def visible_galleries(viewer: Viewer, access: Access = Level.PREVIEW) -> GalleryQuerySet:
+def visible_galleries(
+    viewer: Viewer, access: Access = Level.PREVIEW, *, annotate: bool = True
+) -> GalleryQuerySet:
     """Answer with all galleries that the viewer may reach."""
-    return GalleryQuerySet(Gallery).visible_to(viewer, access)
+    return GalleryQuerySet(Gallery).visible_to(viewer, access, annotate=annotate)
+
+
+def is_reachable(obj: Any, viewer: Viewer, access: Access) -> bool:
+    """Tell whether the viewer may reach one gallery or image, by the same rule as the lists."""
+    visible = visible_galleries if isinstance(obj, Gallery) else visible_images
+    return visible(viewer, access, annotate=False).filter(pk=obj.pk).exists()
 
 
 def find_image(request: HttpRequest, public_id: UUID, access: Level) -> tuple[Any, bool] | None:
@@ -47,10 +57,15 @@ def find_image(request: HttpRequest, public_id: UUID, access: Level) -> tuple[An
 
     """
     if settings.SESSION_COOKIE_NAME not in request.COOKIES:
-        image = visible_images(_ANONYMOUS, access).filter(public_id=public_id).first()
+        image = _one_image(_ANONYMOUS, public_id, access)
         if image is not None:
             return image, True
         if not request.user.is_authenticated:
             return None
-    image = visible_images(viewer_of(request), access).filter(public_id=public_id).first()
+    image = _one_image(viewer_of(request), public_id, access)
     return None if image is None else (image, False)
+
+
+def _one_image(viewer: Viewer, public_id: UUID, access: Level) -> Any:
+    images = visible_images(viewer, access, annotate=False).filter(public_id=public_id)
+    return next(iter(images.order_by()[:1]), None)

@@ -58,6 +58,11 @@ def _send(request: HttpRequest, representation: Representation) -> HttpResponseB
     return get_delivery().deliver(request, location, representation.etag, headers)
 
 
+def nothing(request: HttpRequest, *, rest: str) -> HttpResponseBase:
+    """Answer for an address that no image can have, as for one that it has not."""
+    return not_found() if request.method in ALLOWED_METHODS else method_not_allowed()
+
+
 @_image_bytes
 def rendition(
     request: HttpRequest, *, public_id: UUID, version: int, file_name: str

@@ -41,11 +41,13 @@ def keyset_page(
     """
     backwards = before is not None
     key = _parse(before if backwards else after, len(order))
-    if key is None:
-        backwards = False
     directed = [_flip(name) for name in order] if backwards else list(order)
-    if key is not None:
-        queryset = queryset.filter(_beyond(directed, key))
+    try:
+        queryset = queryset if key is None else queryset.filter(_beyond(directed, key))
+    except (TypeError, ValueError):  # a date where a number belongs, or the reverse
+        key = None
+    if key is None:
+        backwards, directed = False, list(order)
     rows = list(queryset.order_by(*directed)[: size + 1])
     has_more = len(rows) > size
     rows = rows[:size]
@@ -104,4 +106,7 @@ def _read(text: str) -> int | dt.datetime:
     value = dt.datetime.fromisoformat(text)
     if value.tzinfo is None:
         raise ValueError(text)
-    return value
+    try:
+        return value.astimezone(dt.UTC)
+    except OverflowError as error:  # in the first or last hours of the calendar
+        raise ValueError(text) from error

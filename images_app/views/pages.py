@@ -34,9 +34,11 @@ def gallery_list(request: HttpRequest) -> HttpResponseBase:
         ("position", "-created_at", "-id"),
         _GALLERIES_ON_A_PAGE,
     )
-    covers = visible_images(viewer).in_bulk([g.cover_id for g in page.rows if g.cover_id])
+    covers = visible_images(viewer).in_bulk(
+        [gallery.shown_cover_id for gallery in page.rows if gallery.shown_cover_id]
+    )
     for gallery in page.rows:
-        gallery.shown_cover = covers.get(gallery.cover_id)
+        gallery.shown_cover = covers.get(gallery.shown_cover_id)
     return _respond(
         request,
         "images_app/gallery_list.html",
@@ -79,10 +81,11 @@ def image(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
 def _with_covers(galleries: Any, viewer: Viewer) -> Any:
     """Annotate the cover, else the first image, of those that the viewer may see; and their number.
 
-    The model's own ``cover_id`` is replaced, so that nothing can show the wrong one by mistake.
+    The model's own ``cover_id`` is not to be shown: the viewer may be kept from that image.
     """
-    inside = visible_images(viewer).filter(gallery_items__gallery=OuterRef("pk"))
-    chosen = visible_images(viewer).filter(pk=OuterRef("cover"))
+    visible = visible_images(viewer, annotate=False)
+    inside = visible.filter(gallery_items__gallery=OuterRef("pk"))
+    chosen = visible.filter(pk=OuterRef("cover"))
     first = inside.order_by("gallery_items__position", "gallery_items__id")
     number = inside.order_by().values("gallery_items__gallery").annotate(n=Count("pk")).values("n")
     return galleries.annotate(

@@ -1,0 +1,63 @@
+"""Failures: their codes, statuses and sentences."""
+
+from __future__ import annotations
+
+import pytest
+
+from images_app.exceptions import (
+    BytesGone,
+    ImagesAppError,
+    RenderFailed,
+    StorageUnavailable,
+    UploadRefused,
+)
+
+PARAMS = {"limit": "7", "found": "PDF", "allowed": "JPEG"}
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "status", "retry_after"),
+    [
+        (ImagesAppError, "error", 500, None),
+        (BytesGone, "bytes_gone", 410, None),
+        (StorageUnavailable, "storage_unavailable", 503, 5),
+        (RenderFailed, "render_failed", 503, 60),
+    ],
+)
+def test_failure__keeps_its_code_and_status(failure, code, status, retry_after):
+    error = failure()
+    assert (error.code, error.status_code, error.retry_after) == (code, status, retry_after)
+    assert str(error) == f"{code}: {error.public_message}"
+
+
+def test_failure__detail_is_for_the_log_only():
+    error = StorageUnavailable("ConnectionError")
+    assert str(error) == "storage_unavailable: ConnectionError"
+    assert "ConnectionError" not in error.public_message
+
+
+def test_refusal__codes_are_pinned():
+    assert set(UploadRefused.reasons) == {
+        "empty",
+        "too_large",
+        "not_an_image",
+        "format_not_allowed",
+        "too_many_pixels",
+        "too_many_frames",
+        "damaged",
+    }
+
+
+@pytest.mark.parametrize("code", UploadRefused.reasons)
+def test_refusal__is_a_400_with_a_whole_sentence(code):
+    error = UploadRefused(code, **PARAMS)
+    sentence = error.public_message % error.params
+    assert (error.code, error.status_code) == (code, 400)
+    assert sentence.endswith(".")
+    assert "%" not in sentence
+    assert str(error) == f"{code}: {sentence}"
+
+
+def test_refusal__an_unknown_code_is_a_bug():
+    with pytest.raises(KeyError):
+        UploadRefused("nonsense")
