@@ -27,7 +27,7 @@ ORIGINALS = "images"
 RENDITIONS = "image_renditions"
 DEFAULT_IMAGE_MODEL = "images_app.Image"
 
-_DEFAULT_PRESETS: Mapping[str, Mapping[str, Any]] = {
+DEFAULT_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "thumb": {
         "fit": "cover",
         "width": 320,
@@ -121,7 +121,7 @@ def get_settings() -> Settings:
     _refuse_other_than(Mapping, "IMAGES_APP['PRESETS']", presets)
     values["presets"] = {
         name: _parse_preset(name, preset)
-        for name, preset in {**_DEFAULT_PRESETS, **presets}.items()
+        for name, preset in {**DEFAULT_PRESETS, **presets}.items()
     }
     if "formats" in values:
         _refuse_other_than(Sequence, "IMAGES_APP['FORMATS']", values["formats"])

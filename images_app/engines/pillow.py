@@ -104,8 +104,6 @@ def _reading(failure: ImagesAppError, *, too_large: ImagesAppError | None = None
     """Turn whatever Pillow raises into our failure."""
     try:
         yield
-    except ImagesAppError:
-        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise too_large or failure from error
     except Exception as error:

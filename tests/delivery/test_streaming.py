@@ -1,0 +1,273 @@
+"""Streaming: whole, partial and refused, under WSGI and ASGI, in constant memory."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from wsgiref.util import FileWrapper
+
+import pytest
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpResponse
+from django.test import AsyncRequestFactory, RequestFactory
+
+from images_app.delivery import StreamingDelivery
+from images_app.delivery.streaming import BLOCK_SIZE, BoundedFile
+from images_app.exceptions import BytesGone
+from images_app.representation import Location
+
+ETAG = '"1-original"'
+HEADERS = {"Content-Type": "image/png", "ETag": ETAG, "Cache-Control": "private, max-age=600"}
+CONTENT = bytes(range(256)) * 1024  # four blocks
+TOTAL = len(CONTENT)
+
+
+class Watched(io.BytesIO):
+    """A file that remembers how it was read."""
+
+    def __init__(self, content=CONTENT):
+        super().__init__(content)
+        self.reads = []
+
+    def read(self, size=-1):
+        self.reads.append(size)
+        return super().read(size)
+
+
+class Answer:
+    """What one client got."""
+
+    def __init__(self, response, chunks, file):
+        self.response, self.chunks, self.file = response, chunks, file
+        self.status, self.headers = response.status_code, dict(response.headers)
+        self.content = b"".join(chunks)
+
+
+def ask(server, method="GET", *, content=CONTENT, **headers):
+    file = Watched(content)
+    opened = []
+    location = Location(
+        storage_alias="images",
+        name="a.png",
+        length=len(content),
+        open=lambda: opened.append(file) or file,
+    )
+    factory = {"wsgi": RequestFactory, "asgi": AsyncRequestFactory}[server]()
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = factory.generic(method, "/", headers=headers)
+    response = StreamingDelivery().deliver(request, location, ETAG, HEADERS)
+    chunks = asyncio.run(collect(response)) if server == "asgi" else list(response)
+    response.close()
+    assert len(opened) <= 1
+    return Answer(response, chunks, opened[0] if opened else None)
+
+
+async def collect(response):
+    if not response.streaming:
+        return [response.content]
+    return [chunk async for chunk in response.streaming_content]
+
+
+@pytest.fixture(params=["wsgi", "asgi"])
+def server(request):
+    return request.param
+
+
+def test_get__is_whole(server):
+    answer = ask(server)
+    assert answer.status == 200
+    assert answer.content == CONTENT
+    assert answer.headers == {
+        **HEADERS,
+        "Accept-Ranges": "bytes",
+        "Content-Length": str(TOTAL),
+    }
+    assert answer.file.closed
+
+
+def test_get__leaves_the_given_headers_alone(server):
+    before = dict(HEADERS)
+    ask(server, Range="bytes=0-0")
+    assert before == HEADERS
+
+
+@pytest.mark.parametrize(
+    ("value", "start", "stop"),
+    [
+        ("bytes=0-0", 0, 1),
+        ("bytes=10-99", 10, 100),
+        (f"bytes={BLOCK_SIZE - 1}-{BLOCK_SIZE}", BLOCK_SIZE - 1, BLOCK_SIZE + 1),
+        (f"bytes={BLOCK_SIZE}-", BLOCK_SIZE, TOTAL),
+        ("bytes=-7", TOTAL - 7, TOTAL),
+        ("bytes=5-999999999", 5, TOTAL),
+    ],
+)
+def test_range__is_206_with_just_these_bytes(server, value, start, stop):
+    answer = ask(server, Range=value)
+    assert answer.status == 206
+    assert answer.content == CONTENT[start:stop]
+    assert answer.headers == {
+        **HEADERS,
+        "Accept-Ranges": "bytes",
+        "Content-Length": str(stop - start),
+        "Content-Range": f"bytes {start}-{stop - 1}/{TOTAL}",
+    }
+    assert answer.file.closed
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Range": "bytes=0-1,5-6"},
+        {"Range": "nonsense"},
+        {"Range": "bytes=0-1", "If_Range": '"other"'},
+        {"Range": "bytes=0-1", "If_Range": f"W/{ETAG}"},
+    ],
+)
+def test_range__that_is_not_honoured_is_whole(server, headers):
+    answer = ask(server, **headers)
+    assert (answer.status, answer.content) == (200, CONTENT)
+    assert "Content-Range" not in answer.headers
+
+
+def test_range__with_the_same_etag_is_honoured(server):
+    assert ask(server, Range="bytes=0-1", If_Range=ETAG).status == 206
+
+
+@pytest.mark.parametrize("value", [f"bytes={TOTAL}-", "bytes=-0"])
+def test_range__behind_the_end_is_416_and_opens_nothing(server, value):
+    answer = ask(server, Range=value)
+    assert answer.status == 416
+    assert answer.headers["Content-Range"] == f"bytes */{TOTAL}"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "ETag" not in answer.headers
+    assert answer.file is None
+
+
+@pytest.mark.parametrize("value", [None, "bytes=0-1", f"bytes={TOTAL}-"])
+def test_head__is_as_get_without_a_body_and_ignores_ranges(server, value):
+    answer = ask(server, "HEAD", **({"Range": value} if value else {}))
+    assert (answer.status, answer.content) == (200, b"")
+    assert answer.headers == {**HEADERS, "Accept-Ranges": "bytes", "Content-Length": str(TOTAL)}
+    assert answer.file.closed
+    assert answer.file.reads == []
+
+
+def test_memory__is_one_block_at_most(server):
+    answer = ask(server)
+    assert max(len(chunk) for chunk in answer.chunks) == BLOCK_SIZE
+    assert all(0 < size <= BLOCK_SIZE for size in answer.file.reads)
+    assert len(answer.chunks) == TOTAL // BLOCK_SIZE
+
+
+def test_memory__nothing_is_read_before_the_client_wants_it(server):
+    file = Watched()
+    location = Location(storage_alias="images", name="a", length=TOTAL, open=lambda: file)
+    factory = {"wsgi": RequestFactory, "asgi": AsyncRequestFactory}[server]()
+    response = StreamingDelivery().deliver(factory.get("/"), location, ETAG, HEADERS)
+    assert file.reads == []
+    response.close()  # as when the client is gone already
+    assert file.closed
+
+
+def test_iterator__is_the_one_that_the_server_can_use(server):
+    assert ask(server).response.is_async is (server == "asgi")
+    assert hasattr(ask(server).response, "file_to_stream") is (server == "wsgi")
+
+
+def test_failure__to_open_is_passed_on(server):
+    def gone():
+        raise BytesGone
+
+    location = Location(storage_alias="images", name="a", length=TOTAL, open=gone)
+    factory = {"wsgi": RequestFactory, "asgi": AsyncRequestFactory}[server]()
+    with pytest.raises(BytesGone):
+        StreamingDelivery().deliver(factory.get("/"), location, ETAG, HEADERS)
+
+
+@pytest.mark.parametrize("length", [0, 1, BLOCK_SIZE, BLOCK_SIZE + 1])
+def test_lengths__around_a_block(server, length):
+    answer = ask(server, content=CONTENT[:length])
+    assert answer.content == CONTENT[:length]
+    assert answer.headers["Content-Length"] == str(length)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [({}, CONTENT), ({"HTTP_RANGE": "bytes=3-70000"}, CONTENT[3:70001])],
+)
+def test_wsgi_file_wrapper__sends_and_closes_without_end(monkeypatch, tmp_path, headers, expected):
+    # Django hands file_to_stream to the server's wrapper, having put response.close in the
+    # place of the file's own: one that called the other would never come back.
+    path = tmp_path / "a.png"
+    path.write_bytes(CONTENT)
+    files = []
+
+    def view(request):
+        location = Location(
+            storage_alias="images",
+            name="a",
+            length=TOTAL,
+            open=lambda: files.append(path.open("rb")) or files[0],
+        )
+        return StreamingDelivery().deliver(request, location, ETAG, HEADERS)
+
+    handler = WSGIHandler()
+    monkeypatch.setattr(handler, "get_response", view)
+    environ = RequestFactory()._base_environ(**headers) | {"wsgi.file_wrapper": FileWrapper}
+    wrapper = handler(environ, lambda status, headers: None)
+    assert isinstance(wrapper, FileWrapper)
+    assert wrapper.filelike.fileno() == files[0].fileno()
+    assert wrapper.blksize == BLOCK_SIZE
+    assert b"".join(wrapper) == expected
+    wrapper.close()
+    assert files[0].closed
+
+
+def test_bounded_file__stops_at_its_length():
+    file = io.BytesIO(b"0123456789")
+    file.seek(2)
+    bounded = BoundedFile(file, 5)
+    assert [bounded.read(2), bounded.read(2), bounded.read(2), bounded.read(2)] == [
+        b"23",
+        b"45",
+        b"6",
+        b"",
+    ]
+    assert bounded.tell() == 7
+
+
+def test_bounded_file__read_all_is_bounded_too():
+    file = io.BytesIO(b"0123456789")
+    file.seek(2)
+    assert BoundedFile(file, 5).read() == b"23456"
+
+
+def test_bounded_file__a_file_shorter_than_its_record_just_ends():
+    bounded = BoundedFile(io.BytesIO(b"01"), 5)
+    assert [bounded.read(4), bounded.read(4)] == [b"01", b""]
+
+
+def test_bounded_file__seeks_and_closes_the_file():
+    file = io.BytesIO(b"0123456789")
+    bounded = BoundedFile(file, 5)
+    bounded.seek(8)
+    assert bounded.read(1) == b"8"
+    bounded.close()
+    assert file.closed
+
+
+def test_bounded_file__has_a_fileno_only_where_the_file_has_one(tmp_path):
+    class Remote:
+        read = seek = tell = close = None
+
+    assert not hasattr(BoundedFile(Remote(), 1), "fileno")
+    with (tmp_path / "a").open("wb") as file:
+        assert BoundedFile(file, 1).fileno() == file.fileno()
+
+
+def test_head__is_no_stream():
+    request = RequestFactory().head("/")
+    location = Location(storage_alias="images", name="a", length=TOTAL, open=Watched)
+    response = StreamingDelivery().deliver(request, location, ETAG, HEADERS)
+    assert type(response) is HttpResponse

@@ -1,0 +1,223 @@
+"""The system checks: silent where all is well, and an error before private images are public."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+from django.contrib.auth.models import Group
+from django.core import checks as django_checks
+from django.core.files.storage import FileSystemStorage
+
+from images_app import checks
+from images_app.models import image as image_module
+from images_app.storages import PrivateFileSystemStorage
+
+PLAIN = "django.core.files.storage.FileSystemStorage"
+MEMORY = "django.core.files.storage.InMemoryStorage"
+
+
+class OwnUrlStorage(FileSystemStorage):
+    """A storage whose URLs are its own affair."""
+
+    def url(self, name):
+        return f"/signed/{name}"
+
+
+class PlainChild(FileSystemStorage):
+    """A storage with Django's URLs."""
+
+
+class UrlessChild(FileSystemStorage):
+    """A storage with Django's URLs, and none."""
+
+    base_url = None
+
+
+def ids(messages):
+    return [message.id for message in messages]
+
+
+def change(settings, alias, **storage):
+    changed = copy.deepcopy(settings.STORAGES)
+    changed[alias] = storage
+    settings.STORAGES = changed
+
+
+def test_check__is_silent_with_an_empty_dict(settings):
+    settings.IMAGES_APP = {}
+    assert django_checks.run_checks() == []
+
+
+def test_check__is_registered():
+    registered = django_checks.registry.registry.registered_checks
+    assert {checks.check_settings, checks.check_storages, checks.check_image_model} <= registered
+    assert "security" in checks.check_storages.tags
+
+
+@pytest.mark.parametrize("alias", ["images", "image_renditions"])
+def test_e001__a_missing_storage(settings, alias):
+    changed = dict(settings.STORAGES)
+    del changed[alias]
+    settings.STORAGES = changed
+    (message,) = checks.check_storages(None)
+    assert message.id == "images_app.E001"
+    assert message.msg.startswith(f"STORAGES lacks '{alias}';")
+    assert checks.STORAGES_TO_PASTE in message.hint
+
+
+def test_e001__names_both(settings):
+    settings.STORAGES = {"default": {"BACKEND": PLAIN}, "staticfiles": {"BACKEND": PLAIN}}
+    (message,) = checks.check_storages(None)
+    assert message.msg.startswith("STORAGES lacks 'images' and 'image_renditions';")
+
+
+def test_e001__what_it_says_to_paste_is_silent(settings, tmp_path):
+    names = {"STORAGES": dict(settings.STORAGES), "BASE_DIR": tmp_path}
+    exec(checks.STORAGES_TO_PASTE, names)
+    settings.STORAGES = names["STORAGES"]
+    assert checks.check_storages(None) == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        {"PAGE_SIZ": 5},
+        {"PAGE_SIZE": 0},
+        {"PRESETS": {"x": {}}},
+        {"POLICY": {"BACKEND": "nowhere.Policy"}},
+        {"ENGINE": {"BACKEND": "nowhere.Engine"}},
+        {"DELIVERY": {"BACKEND": "nowhere.Delivery"}},
+        {
+            "PRESETS": {
+                "twin": {
+                    "fit": "cover",
+                    "width": 320,
+                    "height": 320,
+                    "formats": ["jpeg"],
+                    "level": "view",
+                }
+            }
+        },
+    ],
+    ids=["no dict", "key", "value", "preset", "policy", "engine", "delivery", "twin"],
+)
+def test_e002__settings_that_cannot_be_used(settings, value):
+    settings.IMAGES_APP = value
+    (message,) = checks.check_settings(None)
+    assert message.id == "images_app.E002"
+    assert "IMAGES_APP" in message.msg
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [
+        {"BACKEND": "nowhere.Storage"},
+        {"BACKEND": "images_app.storages.PrivateFileSystemStorage"},
+        {"BACKEND": PLAIN, "OPTIONS": {"colour": 1}},
+        {"OPTIONS": {}},
+    ],
+    ids=["no such class", "no location", "no such option", "no backend"],
+)
+@pytest.mark.parametrize("alias", ["images", "image_renditions"])
+def test_e003__a_storage_that_cannot_be_made(settings, alias, storage):
+    change(settings, alias, **storage)
+    (message,) = checks.check_storages(None)
+    assert message.id == "images_app.E003"
+    assert message.msg.startswith(f"STORAGES['{alias}'] cannot be used: ")
+
+
+@pytest.mark.parametrize("name", ["nowhere.Image", "nonsense", "auth.Group"])
+def test_e004__no_image_model(monkeypatch, name):
+    monkeypatch.setattr(image_module, "IMAGE_MODEL", name)
+    (message,) = checks.check_image_model(None)
+    assert message.id == "images_app.E004"
+    assert repr(name) in message.msg
+
+
+def test_e004__is_silent_for_ours():
+    assert not issubclass(Group, image_module.AbstractImage)
+    assert checks.check_image_model(None) == []
+
+
+def public_folder(settings, name, folder):
+    setattr(settings, name, [folder] if name == "STATICFILES_DIRS" else folder)
+
+
+@pytest.mark.parametrize(
+    "name", ["MEDIA_ROOT", "STATIC_ROOT", "WHITENOISE_ROOT", "STATICFILES_DIRS"]
+)
+@pytest.mark.parametrize(
+    ("public", "is_reachable"),
+    [
+        ("", True),  # the test's folder, which holds both storages
+        ("images", True),
+        ("images/below", False),
+        ("imag", False),
+        ("elsewhere", False),
+    ],
+)
+@pytest.mark.parametrize("kind", [str, lambda path: path], ids=["text", "path"])
+def test_e005__a_private_folder_inside_a_public_one(
+    settings, tmp_path, name, public, is_reachable, kind
+):
+    public_folder(settings, name, kind(tmp_path / public))
+    messages = checks.check_storages(None)
+    found = [m.msg for m in messages if m.msg.startswith("STORAGES['images']")]
+    assert set(ids(messages)) == ({"images_app.E005"} if is_reachable else set())
+    assert found == (
+        [f"STORAGES['images'] keeps private images in {name}, which is served to anyone."]
+        if is_reachable
+        else []
+    )
+
+
+def test_e005__names_each_storage(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    assert [m.msg.split("'")[1] for m in checks.check_storages(None)] == [
+        "images",
+        "image_renditions",
+    ]
+
+
+@pytest.mark.parametrize("pair", [tuple, list])
+def test_e005__static_folders_may_have_a_prefix(settings, tmp_path, pair):
+    settings.STATICFILES_DIRS = [pair(("prefix", str(tmp_path)))]
+    assert set(ids(checks.check_storages(None))) == {"images_app.E005"}
+
+
+def test_e005__follows_links(settings, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "images")
+    settings.MEDIA_ROOT = tmp_path / "link"
+    assert ids(checks.check_storages(None)) == ["images_app.E005"]
+
+
+def test_e005__unset_folders_are_none(settings):
+    settings.MEDIA_ROOT, settings.STATIC_ROOT, settings.STATICFILES_DIRS = "", None, []
+    assert checks.check_storages(None) == []
+
+
+@pytest.mark.parametrize(
+    ("backend", "expected"),
+    [
+        (PLAIN, ["images_app.W001"]),
+        (f"{__name__}.PlainChild", ["images_app.W001"]),
+        (f"{__name__}.UrlessChild", []),
+        (f"{__name__}.OwnUrlStorage", []),
+        ("images_app.storages.PrivateFileSystemStorage", []),
+    ],
+)
+def test_w001__a_storage_with_urls_for_anyone(settings, tmp_path, backend, expected):
+    change(settings, "images", BACKEND=backend, OPTIONS={"location": tmp_path / "images"})
+    assert ids(checks.check_storages(None)) == expected
+
+
+def test_w001__a_storage_without_paths_is_not_asked(settings):
+    change(settings, "images", BACKEND=MEMORY)
+    assert checks.check_storages(None) == []
+
+
+def test_storage_of_the_tests__is_private(settings, tmp_path):
+    assert settings.STORAGES["images"]["BACKEND"].endswith(PrivateFileSystemStorage.__name__)
+    assert settings.STORAGES["images"]["OPTIONS"]["location"] == tmp_path / "images"

@@ -1,0 +1,133 @@
+"""The wheel, in an empty project, by the lines that README gives."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parent.parent
+TRY_IT = """
+from django.contrib.auth import get_user_model
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from images_app import ingest_image
+from images_app.models import Gallery
+from io import BytesIO
+from PIL import Image
+import images_app, re
+
+print("from", images_app.__file__)
+target = BytesIO()
+Image.new("RGB", (900, 600), "teal").save(target, "JPEG")
+owner = get_user_model().objects.create_user("owner")
+gallery = Gallery.objects.create(title="First", owner=owner)
+image = ingest_image(SimpleUploadedFile("a.jpg", target.getvalue()), owner=owner, gallery=gallery)
+client, stranger = Client(), Client()
+client.force_login(owner)
+page = client.get(gallery.get_absolute_url())
+print("page", page.status_code)
+text = page.content.decode()
+urls = sorted(set(re.findall(r"/[^\\s\\",]*renditions/[^\\s\\",]+", text)))
+print("renditions", len(urls), {client.get(url).status_code for url in urls})
+print("stranger", {stranger.get(url).status_code for url in urls})
+style = re.search(r'href="([^"]+images_app[^"]+css)"', text).group(1)
+from django.contrib.staticfiles import finders
+print("style", bool(finders.find(style.split("static/")[-1])))
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    return next(folder.glob("*.whl"))
+
+
+def test_wheel__carries_everything_and_nothing_else(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    for part in (
+        "images_app/py.typed",
+        "images_app/templates/images_app/gallery.html",
+        "images_app/templates/admin/images_app/add_images.html",
+        "images_app/static/images_app/images_app.css",
+        "images_app/migrations/0001_initial.py",
+        "images_app/locale/de/LC_MESSAGES/django.mo",
+        "images_app/management/commands/images_import.py",
+    ):
+        assert part in names
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"images_app"}
+
+
+def test_wheel__requires_django_and_pillow_only(wheel):
+    metadata = next(
+        zipfile.ZipFile(wheel).read(name).decode()
+        for name in zipfile.ZipFile(wheel).namelist()
+        if name.endswith("METADATA")
+    )
+    required = re.findall(r"^Requires-Dist: ([\w-]+)(?!.*extra)", metadata, re.MULTILINE)
+    assert sorted(name.lower() for name in required) == ["django", "pillow"]
+
+
+def readme_lines() -> tuple[str, str]:
+    """The lines that README asks for: those of the settings, and the one of the URLs."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    settings = next(block for block in blocks if "INSTALLED_APPS" in block)
+    urls = next(block for block in blocks if "urlpatterns" in block)
+    return settings, urls
+
+
+def test_wheel__serves_a_gallery_in_an_empty_project(wheel, tmp_path):
+    """Installed as wheel into a fresh project; Django and Pillow come from this environment."""
+    site = tmp_path / "site"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", site, wheel],
+        check=True,
+        capture_output=True,
+    )
+    project = tmp_path / "shop"
+    project.mkdir()
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("DJANGO")}
+    environment |= {"PYTHONPATH": str(site)}
+    environment.pop("IMAGES_VAR_DIR", None)
+
+    def run(*command: str, **kwargs) -> str:
+        result = subprocess.run(
+            [sys.executable, *command],
+            cwd=project,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            **kwargs,
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    run("-m", "django", "startproject", "shop", ".")
+    settings, urls = readme_lines()
+    with (project / "shop/settings.py").open("a") as file:
+        # STORAGES has no line of its own in a new project.
+        file.write("\nfrom django.conf import global_settings\n")
+        file.write("STORAGES = dict(global_settings.STORAGES)\n" + settings)
+    with (project / "shop/urls.py").open("a") as file:
+        file.write("\nfrom django.urls import include\n" + urls)
+    assert "no issues" in run("-W", "error", "manage.py", "check")
+    run("manage.py", "migrate", "-v0")
+    said = run("manage.py", "shell", input=TRY_IT)
+    assert f"from {site}" in said
+    assert "page 200" in said
+    assert re.search(r"renditions \d+ \{200\}", said), said
+    assert "stranger {404}" in said
+    assert "style True" in said
