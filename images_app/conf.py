@@ -120,8 +120,7 @@ def get_settings() -> Settings:
     presets = values.get("presets", {})
     _refuse_other_than(Mapping, "IMAGES_APP['PRESETS']", presets)
     values["presets"] = {
-        name: _parse_preset(name, preset)
-        for name, preset in {**DEFAULT_PRESETS, **presets}.items()
+        name: _parse_preset(name, preset) for name, preset in {**DEFAULT_PRESETS, **presets}.items()
     }
     if "formats" in values:
         _refuse_other_than(Sequence, "IMAGES_APP['FORMATS']", values["formats"])

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 
 from images_app.access import Level
@@ -63,9 +64,7 @@ class RenditionSpec:
 
     def fingerprint(self, output_version: int) -> str:
         """Answer with 16 hex digits (64 bits), the same for the same spec and output version."""
-        values = {**dataclasses.asdict(self), "fit": self.fit.value, "output": output_version}
-        text = json.dumps(values, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return _fingerprint(self, output_version)
 
     def output_size(self, width: int, height: int) -> Size:
         """Answer with the rendition's (width, height) for an original of that size, in pixels."""
@@ -102,6 +101,13 @@ class RenditionSpec:
 
     def _box(self, height: int) -> Size:
         return self.width, height if self.height is None else self.height
+
+
+@lru_cache(maxsize=4096)  # a page asks for the same few hundreds of times
+def _fingerprint(spec: RenditionSpec, output_version: int) -> str:
+    values = {**dataclasses.asdict(spec), "fit": spec.fit.value, "output": output_version}
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, kw_only=True)

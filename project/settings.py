@@ -7,6 +7,8 @@ from pathlib import Path
 
 from django.core.management.utils import get_random_secret_key
 
+from images_app.storages import private_storages
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(os.environ.get("IMAGES_VAR_DIR", BASE_DIR / "var"))
 
@@ -104,18 +106,13 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
-    "images": {
-        "BACKEND": "images_app.storages.PrivateFileSystemStorage",
-        "OPTIONS": {"location": VAR_DIR / "private" / "images"},
+STORAGES = private_storages(
+    VAR_DIR / "private",
+    {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
     },
-    "image_renditions": {
-        "BACKEND": "images_app.storages.PrivateFileSystemStorage",
-        "OPTIONS": {"location": VAR_DIR / "private" / "renditions", "allow_overwrite": True},
-    },
-}
+)
 IMAGES_APP: dict[str, object] = {}
 
 # Behind TLS: DJANGO_HTTPS=1.

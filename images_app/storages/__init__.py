@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from images_app.storages.filesystem import PrivateFileSystemStorage
+from images_app.storages.filesystem import PrivateFileSystemStorage, private_storages
 from images_app.storages.writing import save_exactly
 
-__all__ = ["PrivateFileSystemStorage", "save_exactly"]
+__all__ = ["PrivateFileSystemStorage", "private_storages", "save_exactly"]

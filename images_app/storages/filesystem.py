@@ -5,19 +5,42 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage
 from django.utils.deconstruct import deconstructible
 
 PARTIAL_PREFIX = ".partial-"
+_PATH = "images_app.storages.PrivateFileSystemStorage"
 _ATTEMPTS = 5  # another process may remove an empty folder under our feet
 
 
-@deconstructible(path="images_app.storages.PrivateFileSystemStorage")
+def private_storages(
+    folder: str | os.PathLike[str], storages: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Answer with a STORAGES setting that keeps images below a folder; for use in settings.
+
+    Args:
+        folder: outside of everything that is served; made when first needed.
+        storages: your own aliases, Django's defaults without.
+
+    """
+    folder = Path(folder)
+    originals = {"location": folder / "images"}
+    renditions = {"location": folder / "renditions", "allow_overwrite": True}
+    return {
+        **(global_settings.STORAGES if storages is None else storages),
+        "images": {"BACKEND": _PATH, "OPTIONS": originals},
+        "image_renditions": {"BACKEND": _PATH, "OPTIONS": renditions},
+    }
+
+
+@deconstructible(path=_PATH)
 class PrivateFileSystemStorage(FileSystemStorage):
     """A folder outside of everything public: files 0600, folders 0700, no URLs.
 

@@ -21,8 +21,7 @@ ROWS = [(0, 0), (0, 0), (0, 5), (0, 5), (0, 5), (-3, 0), (-3, 9), (7, 1), (7, 1)
 @pytest.fixture
 def galleries(db):
     made = Gallery.objects.bulk_create(
-        Gallery(title=str(number), position=position)
-        for number, (position, _) in enumerate(ROWS)
+        Gallery(title=str(number), position=position) for number, (position, _) in enumerate(ROWS)
     )
     for gallery, (_, seconds) in zip(made, ROWS, strict=True):
         Gallery.objects.filter(pk=gallery.pk).update(
@@ -50,7 +49,13 @@ def keys(pages):
 
 @pytest.mark.parametrize(
     "order",
-    [ORDER, ("-position", "created_at", "id"), ("created_at", "-position", "id"), ("-id",), ("id",)],
+    [
+        ORDER,
+        ("-position", "created_at", "id"),
+        ("created_at", "-position", "id"),
+        ("-id",),
+        ("id",),
+    ],
     ids=" ".join,
 )
 @pytest.mark.parametrize("size", [1, 2, 3, 5, len(ROWS) - 1, len(ROWS), 50])
