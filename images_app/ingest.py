@@ -108,7 +108,8 @@ def _store(storage: Storage, file: File[bytes], header: Header) -> str:
     file.seek(0)
     try:
         return storage.save(f"{random[:2]}/{random}.{EXTENSIONS[header.format]}", file)
-    except OSError as error:
+    except Exception as error:
+        # Object stores raise their own types for whatever their network does.
         logger.exception("code=storage_unavailable storage=%s", ORIGINALS)
         raise StorageUnavailable(type(error).__name__) from error
 

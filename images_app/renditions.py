@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from django.core.files import File
 from django.core.files.storage import storages
+from django.db import IntegrityError
 from django.urls import reverse
 
 from images_app.conf import (
@@ -121,7 +122,7 @@ def locate_rendition(image: AbstractImage, spec: RenditionSpec) -> Location:
         except BytesGone:
             # Renditions can always be made again; a row without bytes heals itself.
             logger.warning("code=bytes_gone image=%s rendition=%s", image.pk, rendition.pk)
-            _render_into_storage(image, spec, name)
+            _make_again(image, spec, rendition, name)
             return open_stored(rendition.storage_alias, name)
 
     name = rendition_name(
@@ -177,16 +178,20 @@ def _make(image: AbstractImage, spec: RenditionSpec) -> Rendition:
         image.public_id, image.version, identity["fingerprint"], identity["format"]
     )
     width, height, length = _render_into_storage(image, spec, name)
-    rendition, _created = Rendition.objects.update_or_create(
-        **identity,
-        defaults={
-            "width": width,
-            "height": height,
-            "byte_size": length,
-            "storage_alias": RENDITIONS,
-        },
-    )
-    return rendition
+    values = {"width": width, "height": height, "byte_size": length, "storage_alias": RENDITIONS}
+    try:
+        return Rendition.objects.update_or_create(**identity, defaults=values)[0]
+    except IntegrityError as error:  # the image was deleted meanwhile, and would leave this behind
+        storages[RENDITIONS].delete(name)
+        raise BytesGone("image deleted") from error
+
+
+def _make_again(image: AbstractImage, spec: RenditionSpec, rendition: Rendition, name: str) -> None:
+    """Bring back the bytes of a row; the length that was promised already must hold."""
+    _, _, length = _render_into_storage(image, spec, name)
+    if (rendition.storage_alias, rendition.byte_size) != (RENDITIONS, length):
+        Rendition.objects.filter(pk=rendition.pk).update(storage_alias=RENDITIONS, byte_size=length)
+        raise StorageUnavailable("made again with another length")
 
 
 def _identity(image: AbstractImage, spec: RenditionSpec) -> dict[str, Any]:
@@ -210,7 +215,7 @@ def _render_into_storage(
         length = target.seek(0, 2)
         try:
             save_exactly(storages[RENDITIONS], name, File(target))
-        except OSError as error:
+        except Exception as error:
             logger.exception("code=storage_unavailable image=%s storage=%s", image.pk, RENDITIONS)
             raise StorageUnavailable(type(error).__name__) from error
     logger.info("rendered image=%s width=%s format=%s", image.pk, width, spec.format)

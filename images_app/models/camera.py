@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from images_app.models.image import IMAGE_MODEL
 
 _LONG = 0.3  # seconds, from which an exposure reads better as a decimal
+_SHORT = 1e-6  # seconds, faster than any shutter; files can claim less, down to where 1/x is inf
 
 
 class CameraData(models.Model):
@@ -60,6 +61,6 @@ class CameraData(models.Model):
 
 
 def _exposure_time(seconds: float) -> str:
-    if seconds >= _LONG:
+    if not _SHORT <= seconds < _LONG:
         return f"{seconds:g} s"
     return f"{Fraction(1, round(1 / seconds))} s"

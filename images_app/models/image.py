@@ -24,6 +24,7 @@ if not hasattr(settings, "IMAGES_APP_IMAGE_MODEL"):
     settings.IMAGES_APP_IMAGE_MODEL = DEFAULT_IMAGE_MODEL
 IMAGE_MODEL: str = settings.IMAGES_APP_IMAGE_MODEL  # type: ignore[misc]
 _FIRST_SIDEWAYS = 5  # EXIF orientations from here on swap width and height
+_FOCAL_POINT = frozenset({"focal_x", "focal_y"})
 _UNIT = [MinValueValidator(0.0), MaxValueValidator(1.0)]
 
 
@@ -145,13 +146,16 @@ class AbstractImage(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save; a moved focal point raises the version, for the crops have new bytes then."""
-        before = self.__dict__.get("_focal_point_read")
-        if before is not None and before != _focal_point_in(self):
+        written = _FOCAL_POINT
+        if kwargs.get("update_fields") is not None:
+            kwargs["update_fields"] = frozenset(kwargs["update_fields"])
+            written = written & kwargs["update_fields"]
+        if not self._state.adding and _has_moved(self, written):
             self.version += 1
             if kwargs.get("update_fields") is not None:
-                kwargs["update_fields"] = {*kwargs["update_fields"], "version"}
+                kwargs["update_fields"] |= {"version"}
         super().save(*args, **kwargs)
-        self.__dict__["_focal_point_read"] = _focal_point_in(self)
+        _remember_focal_point(self, written)
 
     def get_absolute_url(self) -> str:
         """Answer with the URL of the image's page."""
@@ -161,8 +165,17 @@ class AbstractImage(models.Model):
     def from_db(cls, *args: Any, **kwargs: Any) -> Self:
         """Remember the focal point as it was read, for ``save`` to compare with."""
         image = super().from_db(*args, **kwargs)
-        image.__dict__["_focal_point_read"] = _focal_point_in(image)
+        _remember_focal_point(image, _FOCAL_POINT)
         return image
+
+    def refresh_from_db(
+        self, using: Any = None, fields: Any = None, from_queryset: Any = None
+    ) -> None:
+        """Read again, the focal point that ``save`` compares with included."""
+        fields = None if fields is None else list(fields)
+        read = _FOCAL_POINT if fields is None else _FOCAL_POINT.intersection(fields)
+        super().refresh_from_db(using=using, fields=fields, from_queryset=from_queryset)
+        _remember_focal_point(self, read)
 
     @property
     def original_url(self) -> str:
@@ -221,9 +234,13 @@ def shown_size(width: int, height: int, orientation: int) -> Size:
     return (width, height) if orientation < _FIRST_SIDEWAYS else (height, width)
 
 
-def _focal_point_in(image: AbstractImage) -> tuple[float, float] | None:
-    """Answer with the focal point as far as it is loaded; a deferred one cannot have moved."""
-    values = image.__dict__
-    if "focal_x" not in values or "focal_y" not in values:
-        return None
-    return values["focal_x"], values["focal_y"]
+def _has_moved(image: AbstractImage, names: frozenset[str]) -> bool:
+    """Compare with what was read; what was set without having been read counts as moved."""
+    values, read = image.__dict__, image.__dict__.get("_focal_point_read", {})
+    return any(name in values and values[name] != read.get(name) for name in names)
+
+
+def _remember_focal_point(image: AbstractImage, names: frozenset[str]) -> None:
+    """Note the focal point as the database has it, as far as it is loaded."""
+    values, read = image.__dict__, image.__dict__.get("_focal_point_read", {})
+    values["_focal_point_read"] = read | {name: values[name] for name in names if name in values}

@@ -18,6 +18,8 @@ register = template.Library()
 _ROW_HEIGHT = 240  # CSS pixels of a row in the grid, see images_app.css
 _ROW_HEIGHT_NARROW = 150
 _STRETCH = 1.3  # how much wider than its height asks for an image in a row may become
+_STRETCH_NARROW = 1.6  # a landscape usually has the row to itself there
+_AROUND = 224  # CSS pixels of a window's height that an image's page needs for the rest
 
 
 @register.inclusion_tag("images_app/picture.html")
@@ -78,12 +80,11 @@ def _sizes(image: AbstractImage, place: str) -> str:
     """Answer with how wide the image will be, for the browser to choose by before layout."""
     ratio = image.width / image.height
     if place == "grid":
-        narrow, wide = (
-            round(ratio * height * _STRETCH) for height in (_ROW_HEIGHT_NARROW, _ROW_HEIGHT)
-        )
+        narrow = round(ratio * _ROW_HEIGHT_NARROW * _STRETCH_NARROW)
+        wide = round(ratio * _ROW_HEIGHT * _STRETCH)
         return f"(max-width: 600px) min(100vw, {narrow}px), min(100vw, {wide}px)"
     if place == "cover":
         return "(max-width: 600px) 100vw, 400px"
     if place == "thumb":
         return "160px"
-    return f"min(100vw, {round(ratio * 100)}vh)"
+    return f"min(100vw, calc((100vh - {_AROUND}px) * {ratio:.3f}))"

@@ -29,7 +29,7 @@ def keyset_page(
     after: str | None = None,
     before: str | None = None,
 ) -> Page:
-    """Answer with the page after or before a cursor; the first for a cursor that makes no sense.
+    """Answer with the page after or before a cursor; the first where the cursor leads nowhere.
 
     Args:
         queryset: rows, in any order.
@@ -39,7 +39,7 @@ def keyset_page(
         before: a cursor, taken from Page.previous.
 
     """
-    backwards = before is not None
+    everything, backwards = queryset, before is not None
     key = _parse(before if backwards else after, len(order))
     directed = [_flip(name) for name in order] if backwards else list(order)
     try:
@@ -49,6 +49,8 @@ def keyset_page(
     if key is None:
         backwards, directed = False, list(order)
     rows = list(queryset.order_by(*directed)[: size + 1])
+    if key is not None and not rows:  # the rows behind a kept link are gone
+        return keyset_page(everything, order, size)
     has_more = len(rows) > size
     rows = rows[:size]
     if backwards:

@@ -18,21 +18,15 @@ SIZES = (
     (3000, 1200),
     (1800, 1350),
 )
-_DATE_TIME, _ORIENTATION, _MAKE, _MODEL, _EXIF_IFD, _GPS_IFD = (
-    0x0132,
-    0x0112,
-    0x010F,
-    0x0110,
-    0x8769,
-    0x8825,
-)
+HUES = (0.02, 0.05, 0.5, 0.54, 0.57, 0.6, 0.63, 0.93)  # dawn, haze, dusk
+_MAKE, _MODEL, _EXIF_IFD, _GPS_IFD = 0x010F, 0x0110, 0x8769, 0x8825
 
 
 def landscape(number: int) -> bytes:
     """Paint the picture of that number, always the same one, as a JPEG with camera data."""
     chance = random.Random(number)  # noqa: S311 (nothing secret about a landscape)
     size = SIZES[number % len(SIZES)]
-    hue = chance.random()
+    hue = chance.choice(HUES)
     image = _sky(size, hue)
     _sun(image, chance, hue)
     layers = chance.randint(4, 6)
@@ -53,7 +47,7 @@ def _sky(size: tuple[int, int], hue: float) -> Image.Image:
     column = Image.new("RGB", (1, 64))
     for y in range(64):
         part = y / 63
-        column.putpixel((0, y), _rgb(hue + 0.12 * part, 0.45 + 0.42 * part, 0.55 + 0.25 * part))
+        column.putpixel((0, y), _rgb(hue + 0.12 * part, 0.45 + 0.42 * part, 0.42 + 0.28 * part))
     return column.resize((width, height), Image.Resampling.BICUBIC)
 
 
@@ -84,7 +78,7 @@ def _ridge(image: Image.Image, chance: random.Random, hue: float, nearness: floa
         )
         for x in range(0, width + step, step)
     ]
-    color = _rgb(hue + 0.06, 0.62 - 0.5 * nearness, 0.35)
+    color = _rgb(hue + 0.06, 0.6 - 0.5 * nearness, 0.26)
     ImageDraw.Draw(image).polygon([*points, (width, height), (0, height)], fill=color)
 
 

@@ -54,7 +54,7 @@ def near(found, expected, by=12):
 
 
 def quarters(image):
-    """The colours in the middle of the four quarters: upper left and right, lower left and right."""
+    """The colours of the quarters: upper left, upper right, lower left, lower right."""
     width, height = image.size
     return [
         min((RED, GREEN, BLUE, WHITE), key=lambda color: distance(color, image.getpixel((x, y))))

@@ -17,7 +17,7 @@ class RenamingStorage(InMemoryStorage):
 
 
 STORAGES = {
-    "renames when taken": lambda folder: FileSystemStorage(folder),
+    "renames when taken": FileSystemStorage,
     "renames when taken, in memory": lambda folder: InMemoryStorage(),
     "private": PrivateFileSystemStorage,
     "private, overwrites": lambda folder: PrivateFileSystemStorage(folder, allow_overwrite=True),

@@ -152,9 +152,9 @@ def test_garbage__is_the_first_page(galleries, cursor, parameter):
         ("before", f"-{2**63 - 1}_2024-01-01T00:00:00Z_1"),
     ],
 )
-def test_extremes__are_an_empty_page(galleries, parameter, cursor):
+def test_behind_everything__is_the_first_page(galleries, parameter, cursor):
     page = keyset_page(galleries, ORDER, 3, **{parameter: cursor})
-    assert (page.rows, page.previous, page.next) == ([], None, None)
+    assert page == keyset_page(galleries, ORDER, 3)
 
 
 def test_before__wins_over_after(galleries):
