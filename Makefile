@@ -41,6 +41,7 @@ check: $(VENV)/.ready ## ruff, mypy, imports, migrations, generated docs, deploy
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-logo
 	$(RUN) -W error manage.py makemigrations --check --dry-run
+	DJANGO_LANGUAGE=de $(RUN) -W error manage.py makemigrations --check --dry-run
 	$(RUN) -W error manage.py check
 	$(RUN) docs/generate.py --check
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import logging
 import uuid
@@ -119,12 +120,9 @@ def _make_record(
 ) -> AbstractImage:
     file_name = safe_filename(PurePosixPath(file.name or "").name)
     width, height = shown_size(header.width, header.height, inspection.orientation)
-    taken_at = inspection.taken_at
-    if taken_at is not None and timezone.is_naive(taken_at):
-        taken_at = timezone.make_aware(taken_at)
     values: dict[str, Any] = {
         "title": PurePosixPath(file_name).stem.replace("_", " ").strip(),
-        "taken_at": taken_at,
+        "taken_at": _aware(inspection.taken_at),
         **fields,
     }
     return get_image_model()(
@@ -138,6 +136,16 @@ def _make_record(
         dominant_color=inspection.dominant_color,
         **values,
     )
+
+
+def _aware(taken_at: dt.datetime | None) -> dt.datetime | None:
+    """Read a naive time as ours; in its first and last year, another zone may be off the calendar.
+
+    A camera that lost its clock claims such years, and no picture is refused for that.
+    """
+    if taken_at is None or not dt.MINYEAR < taken_at.year < dt.MAXYEAR:
+        return None
+    return timezone.make_aware(taken_at) if timezone.is_naive(taken_at) else taken_at
 
 
 def _announce(image: AbstractImage) -> None:

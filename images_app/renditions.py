@@ -211,7 +211,8 @@ def _render_into_storage(
         _original(image) as source,
         tempfile.SpooledTemporaryFile(max_size=_SPOOLED) as target,
     ):
-        width, height = get_engine().render(source, target, spec, focal_point=image.focal_point)
+        outputs = [(spec, target)]
+        ((width, height),) = get_engine().render(source, outputs, focal_point=image.focal_point)
         length = target.seek(0, 2)
         try:
             save_exactly(storages[RENDITIONS], name, File(target))

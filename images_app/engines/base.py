@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Protocol
 
@@ -76,15 +77,17 @@ class Engine(Protocol):
     def render(
         self,
         source: IO[bytes],
-        target: IO[bytes],
-        spec: RenditionSpec,
+        outputs: Sequence[tuple[RenditionSpec, IO[bytes]]],
         *,
         focal_point: tuple[float, float],
-    ) -> Size:
-        """Write the rendition to ``target`` and answer with its (width, height) in pixels.
+    ) -> list[Size]:
+        """Write a rendition to each output's file, from one decode of the source.
+
+        Returns:
+            Their sizes (width, height) in pixels, in the order of the outputs.
 
         Raises:
-            RenderFailed: when the source cannot be decoded or the target not encoded.
+            RenderFailed: when the source cannot be decoded or an output not encoded.
 
         """
         ...

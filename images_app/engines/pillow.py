@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 from PIL import Image, ImageCms
@@ -23,6 +23,7 @@ _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "webp": {"method": 4},
     "avif": {"speed": 9},  # costs what WebP method 4 costs; see docs/decisions/0003
 }
+Cut = tuple[Box, Size]  # which part of the original, and how large it becomes
 _SRGB = ImageCms.createProfile("sRGB")
 _FIRST_SIDEWAYS = 5  # EXIF orientations from here on swap width and height
 # ImageOps.exif_transpose would also write the tags anew, and fail where one of them is broken.
@@ -39,7 +40,7 @@ _SAMPLE = 64  # pixels on a side, plenty to find the dominant colour
 
 
 class PillowEngine:
-    """Decodes with Pillow; one decode for each call."""
+    """Decodes with Pillow, once for each call, however many renditions it makes."""
 
     output_version = 1
 
@@ -71,32 +72,22 @@ class PillowEngine:
     def render(
         self,
         source: IO[bytes],
-        target: IO[bytes],
-        spec: RenditionSpec,
+        outputs: Sequence[tuple[RenditionSpec, IO[bytes]]],
         *,
         focal_point: tuple[float, float],
-    ) -> Size:
-        """Make a rendition; see Engine."""
+    ) -> list[Size]:
+        """Make renditions from one decode; see Engine."""
         with _reading(RenderFailed()), _open(source, tuple(CONTENT_TYPES)) as image:
             orientation = read_orientation(image)
-            width, height = image.size if orientation < _FIRST_SIDEWAYS else image.size[::-1]
-            size = spec.output_size(width, height)
-            box = spec.crop_box(width, height, focal_point)
-            upright = _decode_upright(image, orientation, size, box)
-            resized = _with_plain_mode(upright).resize(
-                size,
-                Image.Resampling.LANCZOS,
-                box=_scaled(box, (width, height), upright.size),
-                reducing_gap=2.0,
-            )
-            finished = _flatten(_to_srgb(resized, image.info.get("icc_profile")), spec)
-            # Pillow writes comments and the like from here into the new file.
-            finished.info.clear()
-            quality = {} if spec.format == "png" else {"quality": spec.quality}
-            finished.save(
-                target, _PILLOW_NAMES[spec.format], **_SAVE_OPTIONS[spec.format], **quality
-            )
-            return finished.size
+            full = image.size if orientation < _FIRST_SIDEWAYS else image.size[::-1]
+            cuts = [
+                (spec.crop_box(*full, focal_point), spec.output_size(*full)) for spec, _ in outputs
+            ]
+            upright = _decode_upright(image, orientation, cuts)
+            pictures = _step_down(upright, full, cuts, image.info.get("icc_profile"))
+            for (spec, target), cut in zip(outputs, cuts, strict=True):
+                _encode(pictures[cut], target, spec)
+            return [size for _, size in cuts]
 
 
 @contextlib.contextmanager
@@ -117,13 +108,56 @@ def _open(file: IO[bytes], formats: tuple[str, ...]) -> Image.Image:
     return Image.open(file, formats=[_PILLOW_NAMES[name] for name in formats])
 
 
-def _decode_upright(image: Image.Image, orientation: int, size: Size, box: Box) -> Image.Image:
-    """Decode as small as JPEG's own scaling allows, twice the output for quality, and turn."""
-    left, top, right, bottom = box
-    scale = min(1.0, 2 * max(size[0] / (right - left), size[1] / (bottom - top)))
+def _decode_upright(image: Image.Image, orientation: int, cuts: list[Cut]) -> Image.Image:
+    """Decode as small as JPEG's own scaling allows, twice the outputs for quality, and turn."""
+    scale = min(1.0, max(2 * _scale_of(cut) for cut in cuts))
     image.draft(None, (round(image.width * scale), round(image.height * scale)))
     image.load()
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+
+
+def _scale_of(cut: Cut) -> float:
+    """Tell how much smaller the output is than the part of the original that it shows."""
+    (left, top, right, bottom), (width, height) = cut
+    return max(width / (right - left), height / (bottom - top))
+
+
+def _step_down(
+    upright: Image.Image, full: Size, cuts: list[Cut], profile: bytes | None
+) -> dict[Cut, Image.Image]:
+    """Resize to every cut, the largest first; smaller ones of the same part start from it.
+
+    A step starts only from what is at least twice as large, so that nobody can tell it from
+    a resize of the original.
+    """
+    plain = _with_plain_mode(upright)
+    pictures: dict[Cut, Image.Image] = {}
+    for cut in sorted(set(cuts), key=_scale_of, reverse=True):
+        box, size = cut
+        ancestors = [
+            picture
+            for (other_box, _), picture in pictures.items()
+            if other_box == box and picture.width >= 2 * size[0] and picture.height >= 2 * size[1]
+        ]
+        if ancestors:
+            smallest = min(ancestors, key=lambda picture: picture.width)
+            pictures[cut] = _resize(smallest, size, None)
+        else:
+            resized = _resize(plain, size, _scaled(box, full, upright.size))
+            pictures[cut] = _to_srgb(resized, profile)
+    return pictures
+
+
+def _resize(image: Image.Image, size: Size, box: Box | None) -> Image.Image:
+    return image.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=2.0)
+
+
+def _encode(picture: Image.Image, target: IO[bytes], spec: RenditionSpec) -> None:
+    finished = _flatten(picture, spec)
+    # Pillow writes comments and the like from here into the new file.
+    finished.info.clear()
+    quality = {} if spec.format == "png" else {"quality": spec.quality}
+    finished.save(target, _PILLOW_NAMES[spec.format], **_SAVE_OPTIONS[spec.format], **quality)
 
 
 def _scaled(box: Box, original: Size, decoded: Size) -> Box:

@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
                 ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='public id')),
                 ('title', models.CharField(max_length=200, verbose_name='title')),
                 ('description', models.TextField(blank=True, verbose_name='description')),
-                ('visibility', models.CharField(choices=[('private', 'Private: owner, staff and who has a grant'), ('members', 'Members: everyone who is logged in'), ('public', 'Public: anyone, without login')], default='private', max_length=10, verbose_name='visibility')),
+                ('visibility', models.CharField(choices=[('private', 'Private: owner, staff and anyone with a grant'), ('members', 'Members: everyone who is logged in'), ('public', 'Public: anyone, without login')], default='private', max_length=10, verbose_name='visibility')),
                 ('position', models.IntegerField(default=0, help_text='Lower comes first; equal ones by date, newest first.', verbose_name='position')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created at')),
                 ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed at')),

@@ -21,7 +21,7 @@ class Gallery(models.Model):
     """An ordered set of images."""
 
     class Visibility(models.TextChoices):
-        PRIVATE = "private", _("Private: owner, staff and who has a grant")
+        PRIVATE = "private", _("Private: owner, staff and anyone with a grant")
         MEMBERS = "members", _("Members: everyone who is logged in")
         PUBLIC = "public", _("Public: anyone, without login")
 

@@ -7,6 +7,7 @@ from itertools import product
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from images_app.access import Level, Right
@@ -19,8 +20,10 @@ def _exactly_one(first: str, second: str, name: str) -> models.CheckConstraint:
         condition=Q(**{f"{first}__isnull": False, f"{second}__isnull": True})
         | Q(**{f"{first}__isnull": True, f"{second}__isnull": False}),
         name=f"images_app_grant_{name}",
-        violation_error_message=_("Choose exactly one of %(first)s and %(second)s.")
-        % {"first": first, "second": second},
+        # Lazily, or the language of whoever makes migrations would get into them.
+        violation_error_message=format_lazy(
+            _("Choose exactly one of {first} and {second}."), first=_(first), second=_(second)
+        ),
     )
 
 

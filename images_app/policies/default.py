@@ -120,9 +120,9 @@ def _own_condition(model: Any, viewer: Viewer, access: Access, prefix: str = "")
     The viewer's grants are few and the same for every row, so they are one subquery that
     does not depend on the row, and the database asks it once.
     """
-    if not viewer.is_authenticated:
-        return _NOBODY
     user: Any = viewer.user
+    if not viewer.is_authenticated or user.pk is None:  # None would own what has no owner
+        return _NOBODY
     grants = model._meta.get_field("grants")
     holders = Q(user=user.pk)
     if hasattr(user, "groups"):

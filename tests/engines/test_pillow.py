@@ -6,7 +6,7 @@ import io
 import struct
 
 import pytest
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, ImageChops, ImageCms, ImageFile, ImageStat, JpegImagePlugin, PngImagePlugin
 
 from images_app.engines.base import Camera, Header
 from images_app.engines.pillow import PillowEngine
@@ -36,7 +36,7 @@ def make_spec(**values):
 def rendered(content, focal_point=MIDDLE, **values):
     target = io.BytesIO()
     spec = make_spec(**values)
-    size = ENGINE.render(io.BytesIO(content), target, spec, focal_point=focal_point)
+    (size,) = ENGINE.render(io.BytesIO(content), [(spec, target)], focal_point=focal_point)
     image = opened(target.getvalue())
     assert image.size == size
     assert image.format == spec.format.upper()
@@ -134,7 +134,7 @@ def test_header__reads_from_the_start_and_leaves_the_file_open():
     file.seek(10)
     ENGINE.read_header(file, ALL, max_pixels=MANY)
     ENGINE.inspect(file, ALL)
-    ENGINE.render(file, io.BytesIO(), make_spec(), focal_point=MIDDLE)
+    ENGINE.render(file, [(make_spec(), io.BytesIO())], focal_point=MIDDLE)
     assert not file.closed
 
 
@@ -178,7 +178,7 @@ def test_foreign_bytes__are_refused_and_never_rendered(content):
             ask()
         assert caught.value.code == "damaged"
     with pytest.raises(RenderFailed):
-        ENGINE.render(file, io.BytesIO(), make_spec(), focal_point=MIDDLE)
+        ENGINE.render(file, [(make_spec(), io.BytesIO())], focal_point=MIDDLE)
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "GIF", "WEBP", "AVIF"])
@@ -189,7 +189,7 @@ def test_truncated__is_found_by_the_one_decode(image_format):
         ENGINE.inspect(file, ALL)
     assert caught.value.code == "damaged"
     with pytest.raises(RenderFailed):
-        ENGINE.render(file, io.BytesIO(), make_spec(width=150), focal_point=MIDDLE)
+        ENGINE.render(file, [(make_spec(width=150), io.BytesIO())], focal_point=MIDDLE)
 
 
 def test_render__a_file_that_cannot_be_written_is_a_failure_of_ours():
@@ -198,7 +198,7 @@ def test_render__a_file_that_cannot_be_written_is_a_failure_of_ours():
             raise OSError(28, "No space left on device")
 
     with pytest.raises(RenderFailed):
-        ENGINE.render(io.BytesIO(picture()), Full(), make_spec(), focal_point=MIDDLE)
+        ENGINE.render(io.BytesIO(picture()), [(make_spec(), Full())], focal_point=MIDDLE)
 
 
 # -- orientation
@@ -358,7 +358,7 @@ def test_render__takes_no_metadata_along(make, width, image_format):
     assert b"SECRET" in content
     target = io.BytesIO()
     spec = make_spec(width=width, format=image_format)
-    ENGINE.render(io.BytesIO(content), target, spec, focal_point=MIDDLE)
+    ENGINE.render(io.BytesIO(content), [(spec, target)], focal_point=MIDDLE)
     written = target.getvalue()
     image = opened(written)
     assert not any(word in written for word in (b"SECRET", b"Exif", b"xmpmeta"))
@@ -581,7 +581,7 @@ def test_quality__reaches_the_encoder(image_format):
     for quality in (20, 90):
         target = io.BytesIO()
         spec = make_spec(width=200, format=image_format, quality=quality)
-        ENGINE.render(io.BytesIO(noise((200, 150))), target, spec, focal_point=MIDDLE)
+        ENGINE.render(io.BytesIO(noise((200, 150))), [(spec, target)], focal_point=MIDDLE)
         lengths.append(target.tell())
     assert lengths[0] * 1.5 < lengths[1]
 
@@ -636,3 +636,68 @@ def test_inspect__a_good_header_without_pixels_is_damaged():
 def test_engine__output_version_is_pinned():
     # Raising it kills no row, but every URL: only where the output really changes.
     assert PillowEngine.output_version == 1
+
+
+def ladder(widths, image_format="jpeg"):
+    return [make_spec(width=width, format=image_format) for width in widths]
+
+
+def render_all(content, specs, focal_point=MIDDLE):
+    targets = [io.BytesIO() for _ in specs]
+    sizes = ENGINE.render(
+        io.BytesIO(content), list(zip(specs, targets, strict=True)), focal_point=focal_point
+    )
+    return sizes, [opened(target.getvalue()) for target in targets]
+
+
+def test_ladder__is_one_decode_in_the_order_asked(monkeypatch):
+    loads = []
+    monkeypatch.setattr(
+        JpegImagePlugin.JpegImageFile,
+        "load_prepare",
+        lambda self: loads.append(self.size) or ImageFile.ImageFile.load_prepare(self),
+    )
+    widths = [320, 1280, 640]
+    specs = [*ladder(widths), *ladder(widths, "webp")]
+    sizes, images = render_all(noise((2000, 1500)), specs)
+    assert sizes == [(320, 240), (1280, 960), (640, 480)] * 2
+    assert [image.size for image in images] == sizes
+    assert [image.format for image in images] == ["JPEG"] * 3 + ["WEBP"] * 3
+    assert loads.count((2000, 1500)) == 1  # the other loads are of what came out
+
+
+@pytest.mark.parametrize("width", [320, 640])
+def test_ladder__nobody_can_tell_a_step_from_a_resize_of_the_original(width):
+    """Mean difference under two steps of 255, on the hardest picture there is: pure grain."""
+    content = detailed((2600, 1950))
+    _, together = render_all(content, ladder([1280, 640, 320], "png"))
+    _, (alone,) = render_all(content, ladder([width], "png"))
+    stepped = next(image for image in together if image.width == width)
+    difference = ImageChops.difference(stepped.convert("RGB"), alone.convert("RGB"))
+    assert max(ImageStat.Stat(difference).mean) < 2.0
+
+
+def detailed(size):
+    """A picture with edges, gradients and grain."""
+    gradient = Image.linear_gradient("L").resize(size)
+    grain = Image.effect_noise(size, 25)
+    image = Image.merge("RGB", (gradient, grain, gradient.transpose(Image.Transpose.ROTATE_180)))
+    for offset in range(0, size[0], 97):
+        image.paste((240, 240, 240), (offset, offset % size[1], offset + 11, size[1]))
+    target = io.BytesIO()
+    image.save(target, "PNG", compress_level=1)
+    return target.getvalue()
+
+
+def test_ladder__a_crop_never_starts_from_another_part():
+    """A square around the focal point and a whole width, together as if each were alone."""
+    content = picture(size=(800, 400))
+    specs = [
+        make_spec(width=400),
+        make_spec(width=100, height=100, fit=Fit.COVER),
+    ]
+    _, together = render_all(content, specs, focal_point=(1.0, 1.0))
+    for spec, image in zip(specs, together, strict=True):
+        _, (alone,) = render_all(content, [spec], focal_point=(1.0, 1.0))
+        difference = ImageChops.difference(image, alone)
+        assert max(ImageStat.Stat(difference).mean) < 1.0

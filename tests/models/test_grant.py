@@ -54,7 +54,7 @@ def test_database__takes_exactly_one_of_each_pair(parts, shares):
     assert refused(**chosen(parts, shares)) is not is_clear(shares)
 
 
-CLEAR = [shares for shares in product(((0,), (1,)), repeat=3)]
+CLEAR = list(product(((0,), (1,)), repeat=3))
 
 
 @pytest.mark.parametrize("shares", CLEAR, ids=str)

@@ -1,0 +1,463 @@
+"""Renditions: made once, found again, healed, and never a row without bytes."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from django.db import connections
+
+from images_app.conf import ORIGINALS, RENDITIONS, get_engine, get_settings, specs_by_fingerprint
+from images_app.engines.pillow import PillowEngine
+from images_app.exceptions import BytesGone, StorageUnavailable
+from images_app.models import Image, Rendition
+from images_app.renditions import (
+    is_made_for,
+    locate_original,
+    locate_rendition,
+    open_stored,
+    rendition_url,
+    resolve,
+    sources,
+)
+from tests.pictures import body, opened, picture
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def spec():
+    """The thumbnail's spec."""
+    return next(get_settings().presets["thumb"].specs())
+
+
+@pytest.fixture
+def renders(monkeypatch):
+    """The widths that were rendered."""
+    made, render = [], PillowEngine.render
+
+    def counted(self, source, outputs, **kwargs):
+        made.extend(spec.width for spec, _ in outputs)
+        return render(self, source, outputs, **kwargs)
+
+    monkeypatch.setattr(PillowEngine, "render", counted)
+    return made
+
+
+@pytest.fixture
+def rendition_files(private_folder):
+    """The names of the stored renditions."""
+
+    def found():
+        folder = private_folder / "renditions"
+        return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+    return found
+
+
+def read(location) -> bytes:
+    with location.open() as file:
+        return file.read()
+
+
+def failing(error):
+    def fail(*args, **kwargs):
+        raise error
+
+    return fail
+
+
+class OfTheStore(Exception):
+    """What an object store's own library raises; no OSError."""
+
+
+STORAGE_ERRORS = [OSError("/secret/path"), TimeoutError(), OfTheStore("bucket")]
+each_storage_error = pytest.mark.parametrize("error", STORAGE_ERRORS, ids=repr)
+
+
+# --- making and finding -----------------------------------------------------------------------
+
+
+def test_locate__makes_once(make_image, spec, renders, rendition_files):
+    image = make_image()
+    first = locate_rendition(image, spec)
+    second = locate_rendition(Image.objects.get(pk=image.pk), spec)
+    assert renders == [spec.width]
+    assert (first.name, first.length) == (second.name, second.length)
+    assert read(first) == read(second)
+    assert rendition_files() == [first.name]
+
+
+def test_locate__records_what_was_made(make_image, spec):
+    image = make_image(size=(1000, 700))
+    location = locate_rendition(image, spec)
+    row = Rendition.objects.get()
+    assert (row.image, row.version, row.format) == (image, 1, "jpeg")
+    assert (row.width, row.height) == opened(read(location)).size == (320, 320)
+    assert row.byte_size == location.length == len(read(location))
+    assert row.storage_alias == location.storage_alias == RENDITIONS
+    assert row.storage_name == location.name
+
+
+def test_names__are_a_function_of_the_identity(make_image, spec, rendition_files):
+    image = make_image()
+    fingerprint = spec.fingerprint(get_engine().output_version)
+    expected = f"{image.public_id}/1/{fingerprint}.jpg"
+    assert locate_rendition(image, spec).name == expected
+    Rendition.objects.all().delete()
+    assert locate_rendition(image, spec).name == expected
+    assert rendition_files() == [expected]
+    assert rendition_url(image, "thumb").endswith(f"/{expected}")
+
+
+def test_locate__makes_another_for_a_new_version(make_image, spec, rendition_files):
+    image = make_image(size=(600, 300))
+    left = read(locate_rendition(image, spec))
+    image.focal_x = 1.0
+    image.save()
+    right = read(locate_rendition(image, spec))
+    assert left != right
+    assert [name.split("/")[1] for name in rendition_files()] == ["1", "2"]
+
+
+@pytest.mark.parametrize("preset", ["thumb", "ladder"])
+def test_sources__have_the_sizes_that_are_made(make_image, preset):
+    """A page says width and height before anybody has made the bytes."""
+    image = make_image(size=(700, 501))
+    found = get_settings().presets[preset]
+    for source in sources(image, found):
+        _, made = resolve(source.url.rsplit("/", 1)[1])
+        assert opened(read(locate_rendition(image, made))).size == (source.width, source.height)
+
+
+# --- failures ---------------------------------------------------------------------------------
+
+
+def test_row__comes_last(make_image, spec, monkeypatch):
+    image = make_image()
+    save = storages[RENDITIONS].save
+
+    def look_first(name, content, **kwargs):
+        assert not Rendition.objects.exists()
+        return save(name, content, **kwargs)
+
+    monkeypatch.setattr(storages[RENDITIONS], "save", look_first)
+    locate_rendition(image, spec)
+    assert Rendition.objects.count() == 1
+
+
+@each_storage_error
+def test_storage__that_takes_nothing_leaves_no_row(
+    make_image, spec, monkeypatch, rendition_files, caplog, error
+):
+    image = make_image()
+    monkeypatch.setattr(storages[RENDITIONS], "_save", failing(error))
+    with pytest.raises(StorageUnavailable) as caught:
+        locate_rendition(image, spec)
+    assert not Rendition.objects.exists()
+    assert rendition_files() == []
+    assert "secret" not in str(caught.value)
+    assert f"code=storage_unavailable image={image.pk} storage=image_renditions" in caplog.text
+    monkeypatch.undo()
+    assert read(locate_rendition(image, spec))
+
+
+def test_row__that_is_absent_is_made_again(make_image, spec, renders, rendition_files):
+    """A crash between the bytes and the row leaves a file, which makes room."""
+    image = make_image()
+    name = locate_rendition(image, spec).name
+    Rendition.objects.all()._raw_delete("default")
+    assert rendition_files() == [name]
+    assert read(locate_rendition(image, spec))
+    assert len(renders) == 2
+    assert rendition_files() == [name]
+    assert Rendition.objects.count() == 1
+
+
+def test_row__without_bytes_heals_itself(make_image, spec, renders, rendition_files, caplog):
+    image = make_image()
+    content = read(locate_rendition(image, spec))
+    location = locate_rendition(image, spec)
+    storages[RENDITIONS].delete(location.name)
+    assert read(location) == content
+    assert rendition_files() == [location.name]
+    assert len(renders) == 2
+    assert Rendition.objects.count() == 1
+    assert "code=bytes_gone" in caplog.text
+    read(location)
+    assert len(renders) == 2
+
+
+def test_row__that_heals_with_another_length_says_so_next_time(make_image, spec, monkeypatch):
+    """The length was promised in the header already; another encoder build breaks it."""
+    image = make_image()
+    location = locate_rendition(image, spec)
+    Rendition.objects.update(byte_size=location.length + 1)
+    location = locate_rendition(image, spec)
+    storages[RENDITIONS].delete(location.name)
+    with pytest.raises(StorageUnavailable):
+        location.open()
+    healed = locate_rendition(image, spec)
+    assert healed.length == len(read(healed))
+
+
+def test_row__of_another_storage_heals_into_the_present_one(make_image, spec, settings, tmp_path):
+    image = make_image()
+    name = locate_rendition(image, spec).name
+    backend = {**settings.STORAGES[RENDITIONS], "OPTIONS": {"location": tmp_path / "old"}}
+    settings.STORAGES = {**settings.STORAGES, "old": backend}
+    Rendition.objects.update(storage_alias="old")
+    storages["old"].save(name, ContentFile(b"moved"))
+    location = locate_rendition(image, spec)
+    assert read(location) == b"moved"
+    storages["old"].delete(name)
+    with pytest.raises(StorageUnavailable):
+        location.open()
+    assert locate_rendition(image, spec).storage_alias == RENDITIONS
+    assert read(locate_rendition(image, spec)) != b"moved"
+
+
+def test_original__that_is_gone_is_said_so(make_image, spec, caplog):
+    image = make_image()
+    storages[ORIGINALS].delete(image.storage_name)
+    with pytest.raises(BytesGone):
+        locate_original(image).open()
+    with pytest.raises(BytesGone):
+        locate_rendition(image, spec)
+    assert not Rendition.objects.exists()
+    assert "code=bytes_gone storage=images" in caplog.text
+    assert image.storage_name not in caplog.text
+
+
+def test_both__that_are_gone_are_said_so(make_image, spec):
+    image = make_image()
+    location = locate_rendition(image, spec)
+    storages[RENDITIONS].delete(location.name)
+    storages[ORIGINALS].delete(image.storage_name)
+    with pytest.raises(BytesGone):
+        location.open()
+
+
+@each_storage_error
+def test_storage__that_cannot_be_asked_is_said_so(make_image, spec, monkeypatch, caplog, error):
+    image = make_image()
+    monkeypatch.setattr(storages[ORIGINALS], "open", failing(error))
+    for ask in (locate_original(image).open, lambda: locate_rendition(image, spec)):
+        with pytest.raises(StorageUnavailable) as caught:
+            ask()
+        assert "secret" not in str(caught.value)
+    assert not Rendition.objects.exists()
+    assert "code=storage_unavailable storage=images" in caplog.text
+
+
+def test_open_stored__takes_an_unknown_storage_for_one_that_cannot_be_asked():
+    with pytest.raises(StorageUnavailable):
+        open_stored("moved-away", "name")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_image__deleted_meanwhile_leaves_nothing(
+    make_image, spec, monkeypatch, files, django_user_model
+):
+    image = make_image()
+    render = PillowEngine.render
+
+    def delete_first(self, *args, **kwargs):
+        Image.objects.get(pk=image.pk).delete()
+        return render(self, *args, **kwargs)
+
+    monkeypatch.setattr(PillowEngine, "render", delete_first)
+    with pytest.raises(BytesGone):
+        locate_rendition(image, spec)
+    assert files() == []
+    assert not Rendition.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_race__leaves_one_row_and_one_file(make_image, spec, monkeypatch, rendition_files):
+    """Two ask at once for what nobody has asked before."""
+    image = make_image(size=(800, 600))
+    meet, render = threading.Barrier(2, timeout=30), PillowEngine.render
+    renders, answers, failures = [], [], []
+
+    def wait_for_the_other(self, *args, **kwargs):
+        meet.wait()
+        renders.append(1)
+        return render(self, *args, **kwargs)
+
+    def ask():
+        try:
+            answers.append(read(locate_rendition(image, spec)))
+        except Exception as error:  # noqa: BLE001 (shown by the assertion below)
+            failures.append(error)
+        finally:
+            connections.close_all()
+
+    monkeypatch.setattr(PillowEngine, "render", wait_for_the_other)
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    assert len(renders) == 2
+    assert answers[0] == answers[1]
+    assert len(rendition_files()) == Rendition.objects.count() == 1
+
+
+# --- URLs -------------------------------------------------------------------------------------
+
+
+def test_url__is_pure(make_image, monkeypatch, django_assert_num_queries):
+    image = make_image()
+    for alias in (ORIGINALS, RENDITIONS):
+        for method in ("open", "save", "exists", "size", "url"):
+            monkeypatch.setattr(storages[alias], method, failing(AssertionError))
+    with django_assert_num_queries(0):
+        assert rendition_url(image, "thumb") == rendition_url(image, "thumb")
+        assert rendition_url(image, "ladder", image_format="avif", width=640)
+
+
+IN_NO_DATABASE = SimpleNamespace(public_id="00000000-0000-4000-8000-000000000000", version=3)
+
+
+def unsaved(width=4000, height=3000):
+    return SimpleNamespace(**vars(IN_NO_DATABASE), width=width, height=height)
+
+
+def test_url__ends_in_public_id_version_fingerprint_and_extension():
+    image = unsaved()
+    url = rendition_url(image, "ladder", image_format="webp", width=640)
+    spec = get_settings().presets["ladder"].spec(640, "webp")
+    fingerprint = spec.fingerprint(get_engine().output_version)
+    assert url == f"/renditions/{image.public_id}/3/{fingerprint}.webp"
+
+
+@pytest.mark.parametrize(
+    ("width", "rung"), [(None, 2048), (1, 320), (320, 320), (321, 640), (2048, 2048), (9999, 2048)]
+)
+def test_url__takes_the_narrowest_rung_that_is_wide_enough(width, rung):
+    url = rendition_url(unsaved(), "ladder", width=width)
+    preset, spec = resolve(url.rsplit("/", 1)[1])
+    assert (preset.name, spec.width, spec.format) == ("ladder", rung, "jpeg")
+
+
+@pytest.mark.parametrize(
+    ("preset", "image_format"),
+    [
+        ("nonsense", None),
+        ("", None),
+        ("thumb", "avif"),
+        ("ladder", "png"),
+        ("ladder", "tiff"),
+        ("ladder", "JPEG"),
+    ],
+)
+def test_url__of_what_does_not_exist_is_a_key_error(preset, image_format):
+    with pytest.raises(KeyError):
+        rendition_url(unsaved(), preset, image_format=image_format)
+
+
+@pytest.mark.parametrize(
+    ("width", "rungs"),
+    [
+        (5000, [320, 640, 1280, 2048]),
+        (2048, [320, 640, 1280, 2048]),
+        (1300, [320, 640, 1280, 1300]),
+        (1280, [320, 640, 1280]),
+        (321, [320, 321]),
+        (320, [320]),
+        (5, [5]),
+        (1, [1]),
+    ],
+)
+def test_sources__collapse_the_rungs_above_the_image(width, rungs):
+    preset = get_settings().presets["ladder"]
+    found = sources(unsaved(width, 2 * width), preset)
+    assert [source.format for source in found] == [
+        image_format for image_format in ("avif", "webp", "jpeg") for _ in rungs
+    ]
+    assert [source.width for source in found] == rungs * 3
+    assert [source.height for source in found] == [2 * rung for rung in rungs] * 3
+    assert len({source.url for source in found}) == len(found)
+
+
+def test_sources__know_their_type():
+    preset = get_settings().presets["ladder"]
+    types = {source.content_type for source in sources(unsaved(), preset)}
+    assert types == {"image/avif", "image/webp", "image/jpeg"}
+
+
+@pytest.mark.parametrize(
+    ("width", "rung", "expected"),
+    [(5000, 2048, True), (700, 640, True), (700, 1280, True), (700, 2048, False), (10, 640, False)],
+)
+def test_is_made_for__knows_the_collapsed_rungs(width, rung, expected):
+    preset = get_settings().presets["ladder"]
+    assert is_made_for(unsaved(width), preset, preset.spec(rung, "jpeg")) is expected
+
+
+@pytest.mark.parametrize(
+    "file_name",
+    ["", ".", "nonsense", ".jpg", "0123456789abcdef.jpg", "0123456789abcdef", "a.b.c", "\0.jpg"],
+)
+def test_resolve__knows_nothing_made_up(file_name):
+    assert resolve(file_name) is None
+
+
+def test_resolve__knows_every_spec_by_its_own_extension_only():
+    for (fingerprint, image_format), meaning in specs_by_fingerprint().items():
+        for extension in ("avif", "webp", "jpg", "jpeg", "png", "gif"):
+            is_own = extension == {"jpeg": "jpg"}.get(image_format, image_format)
+            assert resolve(f"{fingerprint}.{extension}") == (meaning if is_own else None)
+
+
+CHANGES = {
+    "width": {"width": 200},
+    "height": {"height": 200},
+    "fit": {"fit": "contain"},
+    "quality": {"quality": {"jpeg": 50}},
+    "background": {"background": "#000000"},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_preset__that_changes_has_a_new_url(client, make_image, make_gallery, settings, change):
+    image = make_image(gallery=make_gallery(visibility="public"))
+    before = rendition_url(image, "thumb")
+    body(client.get(before))
+    thumb = {"fit": "cover", "width": 320, "height": 320, "formats": ["jpeg"], "level": "preview"}
+    settings.IMAGES_APP = {"PRESETS": {"thumb": {**thumb, **CHANGES[change]}}}
+    after = rendition_url(image, "thumb")
+    assert after != before
+    gone = client.get(before)
+    assert (gone.status_code, gone["Cache-Control"]) == (404, "no-store")
+    answer = client.get(after)
+    assert answer.status_code == 200
+    body(answer)
+
+
+@pytest.mark.parametrize("unchanged", [{"max_age": 5}, {"level": "view"}], ids=str)
+def test_preset__whose_bytes_stay_keeps_its_url(settings, unchanged):
+    before = rendition_url(unsaved(), "thumb")
+    thumb = {"fit": "cover", "width": 320, "height": 320, "formats": ["jpeg"], "level": "preview"}
+    settings.IMAGES_APP = {"PRESETS": {"thumb": {**thumb, **unchanged}}}
+    assert rendition_url(unsaved(), "thumb") == before
+
+
+def test_url__changes_with_the_engines_output_version(monkeypatch):
+    before = rendition_url(unsaved(), "thumb")
+    monkeypatch.setattr(PillowEngine, "output_version", 2)
+    assert rendition_url(unsaved(), "thumb") != before
+
+
+def test_locate_original__says_what_the_record_says(make_image):
+    content = picture("PNG")
+    image = make_image(content=content)
+    location = locate_original(image)
+    assert (location.storage_alias, location.name) == (ORIGINALS, image.storage_name)
+    assert location.length == len(content)
+    assert read(location) == content

@@ -1,0 +1,444 @@
+"""The bytes over HTTP: one header set, no needless work, and nothing told but the picture."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.files.storage import storages
+from django.http.response import HttpResponseBase
+from PIL import ExifTags, PngImagePlugin
+from PIL import Image as PillowImage
+
+from images_app.conf import ORIGINALS, RENDITIONS, get_settings
+from images_app.engines.pillow import PillowEngine
+from images_app.models import Grant, Image, Rendition
+from images_app.renditions import rendition_url, sources
+from tests.pictures import body, noise, opened, picture, upload
+
+pytestmark = pytest.mark.django_db
+CONTENT_HEADERS = {"Content-Length", "Content-Type", "Content-Disposition", "Content-Range"}
+# What nginx or a browser must not be told twice, and what each answer adds of its own.
+PRIVATE_HEADERS = {
+    "Cache-Control": "private, max-age=600, immutable",
+    "Vary": "Cookie",
+    "X-Robots-Tag": "noindex",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "Accept-Ranges": "bytes",
+}
+PUBLIC_HEADERS = {
+    **PRIVATE_HEADERS,
+    "Cache-Control": "public, max-age=600, immutable",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
+del PUBLIC_HEADERS["Vary"], PUBLIC_HEADERS["X-Robots-Tag"]
+PUBLIC_HEADERS["Referrer-Policy"] = "same-origin"  # Django's own, by SecurityMiddleware
+
+
+@pytest.fixture
+def owner(make_user):
+    return make_user("owner")
+
+
+@pytest.fixture
+def image(make_image, owner, make_gallery):
+    """An image in a private gallery."""
+    return make_image(owner=owner, gallery=make_gallery(owner=owner), size=(640, 480))
+
+
+@pytest.fixture
+def public_image(make_image, make_gallery):
+    """An image in a public gallery."""
+    return make_image(gallery=make_gallery(visibility="public"), size=(640, 480))
+
+
+@pytest.fixture
+def mine(client_of, owner):
+    """The owner's client."""
+    return client_of(owner)
+
+
+@pytest.fixture
+def no_work(monkeypatch):
+    """From the call on, opening or saving any stored file and rendering fail the test."""
+
+    def forbid():
+        def fail(*args, **kwargs):
+            pytest.fail("touched")
+
+        for alias in (ORIGINALS, RENDITIONS):
+            for method in ("open", "save", "exists", "size", "delete"):
+                monkeypatch.setattr(storages[alias], method, fail)
+        monkeypatch.setattr(PillowEngine, "render", fail)
+        monkeypatch.setattr(PillowImage, "open", fail)
+
+    return forbid
+
+
+def thumb(image) -> str:
+    return rendition_url(image, "thumb")
+
+
+def original(image) -> str:
+    return image.original_url
+
+
+each_kind = pytest.mark.parametrize("url_of", [thumb, original])
+
+
+def finished(response: HttpResponseBase) -> HttpResponseBase:
+    """The response, with its file closed."""
+    response.close()
+    return response
+
+
+# --- headers ----------------------------------------------------------------------------------
+
+
+def shared_headers(response) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in response.headers.items()
+        if name not in CONTENT_HEADERS | {"Accept-Ranges"}
+    }
+
+
+@each_kind
+def test_headers__are_the_whole_set_on_200_206_and_304(mine, image, url_of):
+    url = url_of(image)
+    whole = finished(mine.get(url))
+    part = finished(mine.get(url, headers={"Range": "bytes=0-9"}))
+    unchanged = mine.get(url, headers={"If-None-Match": whole["ETag"]})
+    assert [r.status_code for r in (whole, part, unchanged)] == [200, 206, 304]
+    assert shared_headers(whole) == shared_headers(part) == shared_headers(unchanged)
+    assert (
+        shared_headers(whole).items()
+        >= {
+            name: value for name, value in PRIVATE_HEADERS.items() if name != "Accept-Ranges"
+        }.items()
+    )
+    assert part["Content-Range"] == f"bytes 0-9/{whole['Content-Length']}"
+
+
+@each_kind
+def test_headers__of_head_equal_those_of_get(mine, image, url_of):
+    got = mine.get(url_of(image))
+    content = body(got)
+    head = mine.head(url_of(image))
+    assert dict(head.headers) == dict(got.headers)
+    assert head.content == b""
+    assert int(head["Content-Length"]) == len(content)
+
+
+@each_kind
+def test_headers__of_private_images_are_private(mine, image, url_of):
+    response = finished(mine.get(url_of(image)))
+    assert response.headers.items() >= PRIVATE_HEADERS.items()
+
+
+def test_headers__of_public_images_are_public_without_a_session(client, public_image):
+    response = finished(client.get(thumb(public_image)))
+    assert response.headers.items() >= PUBLIC_HEADERS.items()
+    for name in ("Vary", "Set-Cookie", "X-Robots-Tag"):
+        assert name not in response.headers
+    assert response.cookies == {}
+
+
+def test_headers__of_public_images_are_private_with_a_session(mine, public_image):
+    """A shared cache must not keep what came with someone's cookie."""
+    response = finished(mine.get(thumb(public_image)))
+    assert response.headers.items() >= PRIVATE_HEADERS.items()
+
+
+def test_headers__of_public_images_are_private_with_any_session_cookie(client, public_image):
+    client.cookies[django_settings.SESSION_COOKIE_NAME] = "made-up"
+    response = finished(client.get(thumb(public_image)))
+    assert response["Cache-Control"].startswith("private")
+    assert "Cookie" in response["Vary"]
+
+
+def test_session__is_not_touched_for_a_public_image(client, public_image, settings):
+    """Not even with a session that is saved on every request."""
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+    response = finished(client.get(thumb(public_image)))
+    assert response.cookies == {}
+    assert "Vary" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("max_age", "expected"),
+    [(0, "private, no-cache"), (60, "private, max-age=60, immutable")],
+)
+def test_cache_control__is_the_presets_and_the_settings(mine, image, settings, max_age, expected):
+    changed = {"fit": "cover", "width": 99, "height": 99, "formats": ["jpeg"], "max_age": max_age}
+    settings.IMAGES_APP = {"ORIGINAL_MAX_AGE": max_age, "PRESETS": {"thumb": changed}}
+    for url in (thumb(image), original(image)):
+        assert finished(mine.get(url))["Cache-Control"] == expected
+
+
+def test_etag__is_strong_for_originals_and_weak_for_renditions(mine, image):
+    assert finished(mine.get(original(image)))["ETag"] == '"1-original"'
+    etag = finished(mine.get(thumb(image)))["ETag"]
+    assert etag.startswith('W/"1-')
+    assert image.checksum not in etag
+
+
+def test_etag__changes_with_the_version(mine, image):
+    before = finished(mine.get(original(image)))["ETag"]
+    image.focal_x = 0.1
+    image.save()
+    response = finished(mine.get(original(image), headers={"If-None-Match": before}))
+    assert (response.status_code, response["ETag"]) == (200, '"2-original"')
+
+
+# --- type and name ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["evil.html", "evil.svg", "noextension", "a.php", "x.js"])
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "GIF", "WEBP", "AVIF"])
+def test_type__comes_from_the_record_never_from_the_name(
+    mine, make_image, owner, name, image_format
+):
+    image = make_image(name=name, image_format=image_format, owner=owner)
+    response = mine.get(original(image))
+    assert response["Content-Type"] == f"image/{image_format.lower()}"
+    assert opened(body(response)).format == image_format
+
+
+@pytest.mark.parametrize("image_format", ["avif", "webp", "jpeg"])
+def test_type__of_renditions_is_that_of_their_bytes(mine, image, image_format):
+    response = mine.get(rendition_url(image, "ladder", image_format=image_format))
+    assert response["Content-Type"] == f"image/{image_format}"
+    assert opened(body(response)).format == image_format.upper()
+
+
+@pytest.mark.parametrize(
+    ("query", "disposition"),
+    [
+        ("", 'inline; filename="cat.jpg"'),
+        ("?download", 'attachment; filename="cat.jpg"'),
+        ("?download=1", 'attachment; filename="cat.jpg"'),
+        ("?other", 'inline; filename="cat.jpg"'),
+    ],
+)
+def test_download__is_an_attachment(mine, image, query, disposition):
+    response = finished(mine.get(original(image) + query))
+    assert response["Content-Disposition"] == disposition
+
+
+def test_download__has_a_name_even_without_one(mine, image):
+    Image.objects.update(file_name="")
+    response = finished(mine.get(original(image) + "?download"))
+    assert response["Content-Disposition"] == 'attachment; filename="1.jpg"'
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Müller.jpg", "filename*=utf-8''M%C3%BCller.jpg"),
+        ('a"b.jpg', 'filename="a\\"b.jpg"'),
+        ("a\r\nSet-Cookie: x=y.jpg", 'filename="a_Set-Cookie_ x=y.jpg"'),
+    ],
+)
+def test_download__names_are_encoded(mine, make_image, owner, name, expected):
+    image = make_image(owner=owner)
+    Image.objects.filter(pk=image.pk).update(file_name=name)
+    response = finished(mine.get(original(image) + "?download"))
+    assert response["Content-Disposition"] == f"attachment; {expected}"
+
+
+@pytest.mark.parametrize(("title", "expected"), [("A cat", "A cat.jpg"), ("", "{}.jpg")])
+def test_rendition__is_named_by_its_title(mine, image, title, expected):
+    Image.objects.update(title=title)
+    response = finished(mine.get(thumb(image) + "?download"))
+    name = expected.format(image.public_id)
+    assert response["Content-Disposition"] == f'inline; filename="{name}"'
+
+
+# --- 304 and cost -----------------------------------------------------------------------------
+
+
+@each_kind
+@pytest.mark.parametrize("tag", ["{etag}", "W/{strong}", '"other", {etag}', "*"])
+def test_304__touches_no_storage_and_makes_nothing(mine, image, no_work, url_of, tag):
+    url = url_of(image)
+    etag = finished(mine.get(url))["ETag"]
+    Rendition.objects.all()._raw_delete("default")
+    no_work()
+    tag = tag.format(etag=etag, strong=etag.removeprefix("W/"))
+    response = mine.get(url, headers={"If-None-Match": tag})
+    assert (response.status_code, response.content) == (304, b"")
+    assert not Rendition.objects.exists()
+
+
+@each_kind
+def test_304__is_only_for_those_who_may_see(client, image, mine, make_user, url_of):
+    etag = finished(mine.get(url_of(image)))["ETag"]
+    client.force_login(make_user("stranger"))
+    response = client.get(url_of(image), headers={"If-None-Match": etag})
+    assert response.status_code == 404
+    assert "ETag" not in response.headers
+
+
+@each_kind
+def test_404__touches_no_storage_and_makes_nothing(client, image, no_work, url_of):
+    no_work()
+    for method in (client.get, client.head):
+        response = method(url_of(image))
+        assert (response.status_code, response["Cache-Control"]) == (404, "no-store")
+
+
+# Session, user, image; and for a rendition its row.
+@pytest.mark.parametrize(("url_of", "expected"), [(original, 3), (thumb, 4)])
+def test_queries__are_few_for_an_ordinary_user(
+    client_of, make_user, image, mine, url_of, expected, django_assert_num_queries
+):
+    finished(mine.get(url_of(image)))
+    user = make_user("friend")
+    Grant.objects.create(user=user, image=image, level=30)
+    client = client_of(user)
+    with django_assert_num_queries(expected):
+        finished(client.get(url_of(image)))
+    with django_assert_num_queries(3):
+        client.get(url_of(image), headers={"If-None-Match": "*"})
+
+
+def test_queries__are_two_for_a_public_rendition(client, public_image, django_assert_num_queries):
+    finished(client.get(thumb(public_image)))
+    with django_assert_num_queries(2):  # the image, the rendition's row
+        finished(client.get(thumb(public_image)))
+    with django_assert_num_queries(1):
+        client.get(thumb(public_image), headers={"If-None-Match": "*"})
+
+
+def test_queries__are_none_for_what_no_preset_makes(client, image, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        client.get(f"/renditions/{image.public_id}/1/0123456789abcdef.jpg")
+
+
+# --- bytes that are not there -----------------------------------------------------------------
+
+
+def take_away(image):
+    for rendition in image.renditions.all():
+        storages[RENDITIONS].delete(rendition.storage_name)
+    storages[ORIGINALS].delete(image.storage_name)
+
+
+@each_kind
+@pytest.mark.parametrize("was_made", [True, False])
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_410__is_for_a_record_without_bytes(mine, image, caplog, url_of, was_made, method):
+    if was_made:
+        finished(mine.get(url_of(image)))
+    take_away(image)
+    response = getattr(mine, method)(url_of(image))
+    assert (response.status_code, response["Cache-Control"]) == (410, "no-store")
+    assert "Retry-After" not in response.headers
+    assert "ETag" not in response.headers
+    assert f"bytes_gone: The file of this image is gone. image={image.public_id}" in caplog.text
+    assert image.storage_name not in caplog.text
+    assert {r.levelname for r in caplog.records if r.name == "images_app.views"} == {"ERROR"}
+
+
+@each_kind
+@pytest.mark.parametrize("error", [OSError("/secret"), RuntimeError("bucket")], ids=repr)
+def test_503__is_for_a_storage_that_cannot_be_asked(
+    mine, image, monkeypatch, caplog, url_of, error
+):
+    finished(mine.get(url_of(image)))
+
+    def fail(*args, **kwargs):
+        raise error
+
+    for alias in (ORIGINALS, RENDITIONS):
+        monkeypatch.setattr(storages[alias], "open", fail)
+    response = mine.get(url_of(image))
+    assert (response.status_code, response["Cache-Control"]) == (503, "no-store")
+    assert response["Retry-After"] == "5"
+    assert b"secret" not in response.content
+    assert "code=storage_unavailable" in caplog.text
+
+
+def test_503__is_for_an_original_that_cannot_be_decoded_any_more(mine, image, caplog):
+    with storages[ORIGINALS].open(image.storage_name) as file:
+        content = file.read()
+    storages[ORIGINALS].delete(image.storage_name)
+    storages[ORIGINALS].save(image.storage_name, upload(content=content[:500]))
+    response = mine.get(thumb(image))
+    assert (response.status_code, response["Cache-Control"]) == (503, "no-store")
+    assert response["Retry-After"] == "60"
+    assert "render_failed" in caplog.text
+    assert not Rendition.objects.exists()
+
+
+@each_kind
+def test_errors__of_bytes_are_404_to_those_who_may_not_see(client, image, url_of):
+    take_away(image)
+    assert client.get(url_of(image)).status_code == 404
+
+
+def test_rendition__whose_file_is_gone_is_made_again(mine, image):
+    content = body(mine.get(thumb(image)))
+    storages[RENDITIONS].delete(Rendition.objects.get().storage_name)
+    assert body(mine.get(thumb(image))) == content
+
+
+# --- what the picture does not tell -----------------------------------------------------------
+
+SECRETS = (b"SECRET", b"Exif", b"http://ns.adobe.com/xap", b"xmpmeta", b"GPS", b"ICC_PROFILE")
+XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>SECRET http://ns.adobe.com/xap/1.0/</x:xmpmeta>"
+
+
+def with_metadata(image_format) -> bytes:
+    """A picture that tells everything it could."""
+    exif = PillowImage.Exif()
+    exif[ExifTags.Base.Artist] = "SECRET"
+    exif[ExifTags.IFD.Exif] = {ExifTags.Base.UserComment: b"ASCII\0\0\0SECRET"}
+    exif[ExifTags.IFD.GPSInfo] = {1: "N", 2: (48.0, 8.0, 24.0), 3: "E", 4: (11.0, 34.0, 12.0)}
+    if image_format == "GIF":
+        return picture("GIF", size=(640, 480), comment=b"SECRET")
+    if image_format == "PNG":
+        text = PngImagePlugin.PngInfo()
+        text.add_text("Comment", "SECRET")
+        text.add_itxt("XML:com.adobe.xmp", XMP.decode())
+        return picture("PNG", size=(640, 480), exif=exif, pnginfo=text)
+    comment = {"comment": b"SECRET"} if image_format == "JPEG" else {}
+    return picture(image_format, size=(640, 480), exif=exif, xmp=XMP, **comment)
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "GIF", "WEBP", "AVIF"])
+def test_metadata__is_in_no_rendition(mine, make_image, owner, image_format):
+    content = with_metadata(image_format)
+    assert b"SECRET" in content
+    image = make_image(owner=owner, content=content)
+    served = 0
+    for preset in get_settings().presets.values():
+        for source in sources(image, preset):
+            made = body(mine.get(source.url))
+            assert not [secret for secret in SECRETS if secret in made], source
+            shown = PillowImage.open(io.BytesIO(made))
+            assert not shown.getexif()
+            assert not {"exif", "xmp", "comment", "XML:com.adobe.xmp"} & shown.info.keys()
+            served += 1
+    assert served == 1 + 3 * 2
+
+
+def test_original__tells_everything_and_only_to_those_who_may_have_it(mine, make_image, owner):
+    content = with_metadata("JPEG")
+    image = make_image(owner=owner, content=content)
+    assert body(mine.get(original(image))) == content
+
+
+def test_original__is_sent_in_ranges_that_join_to_the_whole(mine, make_image, owner):
+    content = noise((900, 700))
+    image = make_image(owner=owner, content=content)
+    parts = [
+        body(mine.get(original(image), headers={"Range": f"bytes={start}-{start + 49_999}"}))
+        for start in range(0, len(content), 50_000)
+    ]
+    assert b"".join(parts) == content
