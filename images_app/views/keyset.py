@@ -64,6 +64,14 @@ def keyset_page(
     )
 
 
+def neighbours(queryset: QuerySet[Any], order: Sequence[str], key: Sequence[Any]) -> list[Any]:
+    """Answer with the rows right before and right after a key, None at either end."""
+    return [
+        queryset.filter(_beyond(directed, key)).order_by(*directed).first()
+        for directed in ([_flip(name) for name in order], order)
+    ]
+
+
 def _flip(name: str) -> str:
     return name[1:] if name.startswith("-") else f"-{name}"
 

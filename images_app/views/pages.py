@@ -18,7 +18,7 @@ from images_app.access import Level, Viewer
 from images_app.conf import get_settings
 from images_app.models import Gallery, GalleryItem, get_image_model
 from images_app.views.authorise import viewer_of, visible_galleries, visible_images
-from images_app.views.keyset import Page, keyset_page
+from images_app.views.keyset import Page, keyset_page, neighbours
 
 _GALLERIES_ON_A_PAGE = 48
 _ITEM_ORDER = ("item_position", "item_id")
@@ -114,15 +114,9 @@ def _neighbourhood(request: HttpRequest, viewer: Viewer, image: Any) -> dict[str
     item = GalleryItem.objects.filter(gallery=gallery, image=image.pk).first() if gallery else None
     if gallery is None or item is None:
         return {}
-    cursor = f"{item.position}_{item.pk}"
     images = _images_of(gallery, viewer)
-    earlier = keyset_page(images, _ITEM_ORDER, 1, before=cursor).rows
-    later = keyset_page(images, _ITEM_ORDER, 1, after=cursor).rows
-    return {
-        "gallery": gallery,
-        "previous_image": earlier[0] if earlier else None,
-        "next_image": later[0] if later else None,
-    }
+    previous, following = neighbours(images, _ITEM_ORDER, (item.position, item.pk))
+    return {"gallery": gallery, "previous_image": previous, "next_image": following}
 
 
 def _page(request: HttpRequest, queryset: Any, order: tuple[str, ...], size: int) -> Page:
