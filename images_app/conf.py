@@ -89,6 +89,14 @@ class Settings:
     max_upload_bytes: int = _doc("The largest file that is let in, in bytes.", default=100 * 2**20)
     max_pixels: int = _doc("The most pixels (width x height) of an image.", default=50_000_000)
     max_frames: int = _doc("The most frames of an animation.", default=500)
+    max_decodes: int = _doc(
+        "Images that one process decodes at once; 0 is one per processor.", default=0
+    )
+    render_patience: int = _doc(
+        "Seconds that a request waits for a rendition that others are making, or for a place "
+        "to decode in, before it answers 503.",
+        default=10,
+    )
     original_max_age: int = _doc(
         "Seconds that a browser may reuse an original without asking.", default=600
     )
@@ -249,6 +257,8 @@ def _check_values(parsed: Settings) -> None:
         "MAX_UPLOAD_BYTES": parsed.max_upload_bytes < 1,
         "MAX_PIXELS": parsed.max_pixels < 1,
         "MAX_FRAMES": parsed.max_frames < 1,
+        "MAX_DECODES": parsed.max_decodes < 0,
+        "RENDER_PATIENCE": parsed.render_patience < 0,
         "ORIGINAL_MAX_AGE": parsed.original_max_age < 0,
         "PAGE_SIZE": not 1 <= parsed.page_size <= 1000,  # noqa: PLR2004
     }

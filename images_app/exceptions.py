@@ -73,6 +73,15 @@ class StorageUnavailable(ImagesAppError):
     retry_after = 5
 
 
+class Busy(ImagesAppError):
+    """Too much is being decoded already, or another is making the same rendition."""
+
+    code = "busy"
+    status_code = 503
+    public_message = gettext_noop("The server is busy with other images. Try again in a moment.")
+    retry_after = 2
+
+
 class RenderFailed(ImagesAppError):
     """A kept original could not be decoded or encoded any more."""
 

@@ -26,6 +26,7 @@ from images_app.models import (
     shown_size,
 )
 from images_app.signals import image_ingested
+from images_app.slots import decode_slot
 from images_app.specs import EXTENSIONS
 from images_app.validation import HEAD_LENGTH, Limits, check_header, check_length, check_type
 
@@ -47,11 +48,13 @@ def ingest_image(
     Raises:
         UploadRefused: with a code and a sentence that say why; nothing was kept.
         StorageUnavailable: when the storage does not take the bytes; nothing was kept.
+        Busy: when too much else is being decoded; nothing was kept.
 
     """
     limits = get_settings().limits
     checksum, length = _read_through(file, limits)
-    header, inspection = _examine(file, limits)
+    with decode_slot(get_settings().render_patience):
+        header, inspection = _examine(file, limits)
     storage = storages[ORIGINALS]
     name = _store(storage, file, header)
     try:

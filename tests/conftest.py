@@ -7,10 +7,17 @@ import copy
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from images_app.ingest import ingest_image
 from images_app.models import Gallery
 from tests.pictures import upload
+
+
+@pytest.fixture(autouse=True)
+def one_connection(monkeypatch):
+    """A response that a test closes itself leaves the connection of the test's transaction open."""
+    monkeypatch.setattr(BaseDatabaseWrapper, "close_if_unusable_or_obsolete", lambda self: None)
 
 
 @pytest.fixture(autouse=True)

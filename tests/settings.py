@@ -11,6 +11,9 @@ os.environ["IMAGES_VAR_DIR"] = os.environ.get("IMAGES_TEST_VAR_DIR") or tempfile
 
 from project.settings import *  # noqa: F403
 
+# A file, for tests with threads: they share no connection, and an in-memory database has no
+# waiting for each other.
+DATABASES["default"]["TEST"] = {"NAME": str(Path(STATIC_ROOT).parent / "test.sqlite3")}  # noqa: F405
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
     **STORAGES,  # noqa: F405

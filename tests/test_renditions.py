@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import threading
+import time
+import uuid
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import connections
+from django.utils import timezone
 
 from images_app.conf import ORIGINALS, RENDITIONS, get_engine, get_settings, specs_by_fingerprint
 from images_app.engines.pillow import PillowEngine
-from images_app.exceptions import BytesGone, StorageUnavailable
-from images_app.models import Image, Rendition
+from images_app.exceptions import Busy, BytesGone, RenderFailed, StorageUnavailable
+from images_app.models import Image, Rendition, RenditionLease
 from images_app.renditions import (
     is_made_for,
     locate_original,
     locate_rendition,
+    make_renditions,
     open_stored,
     rendition_url,
     resolve,
     sources,
 )
+from images_app.slots import decode_slot
 from tests.pictures import body, opened, picture
 
 pytestmark = pytest.mark.django_db
@@ -277,35 +283,137 @@ def test_image__deleted_meanwhile_leaves_nothing(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_race__leaves_one_row_and_one_file(make_image, spec, monkeypatch, rendition_files):
-    """Two ask at once for what nobody has asked before."""
+def test_race__is_one_encode(make_image, spec, renders, monkeypatch, rendition_files):
+    """Eight ask at once for what nobody has asked before: one makes it, the others wait."""
     image = make_image(size=(800, 600))
-    meet, render = threading.Barrier(2, timeout=30), PillowEngine.render
-    renders, answers, failures = [], [], []
-
-    def wait_for_the_other(self, *args, **kwargs):
-        meet.wait()
-        renders.append(1)
-        return render(self, *args, **kwargs)
+    start, answers, failures = threading.Barrier(8, timeout=30), [], []
 
     def ask():
         try:
+            start.wait()
             answers.append(read(locate_rendition(image, spec)))
         except Exception as error:  # noqa: BLE001 (shown by the assertion below)
             failures.append(error)
         finally:
             connections.close_all()
 
-    monkeypatch.setattr(PillowEngine, "render", wait_for_the_other)
-    threads = [threading.Thread(target=ask) for _ in range(2)]
+    threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
     assert failures == []
-    assert len(renders) == 2
-    assert answers[0] == answers[1]
+    assert renders == [spec.width]
+    assert len(set(answers)) == 1
     assert len(rendition_files()) == Rendition.objects.count() == 1
+    assert not RenditionLease.objects.exists()
+
+
+def lease_of(image, spec, seconds):
+    """Somebody else's lease, which has so long to live."""
+    return RenditionLease.objects.create(
+        image=image,
+        version=image.version,
+        fingerprint=spec.fingerprint(get_engine().output_version),
+        format=spec.format,
+        holder=uuid.uuid4(),
+        ends_at=timezone.now() + timedelta(seconds=seconds),
+    )
+
+
+def test_lease__of_the_living_is_waited_for_then_busy(make_image, spec, settings, renders):
+    settings.IMAGES_APP = {"RENDER_PATIENCE": 1}
+    image = make_image()
+    lease_of(image, spec, 60)
+    started = time.monotonic()
+    with pytest.raises(Busy) as caught:
+        locate_rendition(image, spec)
+    assert 0.9 < time.monotonic() - started < 5
+    assert caught.value.status_code == 503
+    assert renders == []
+
+
+def test_lease__of_the_dead_is_taken_over(make_image, spec, renders):
+    """Its holder was killed: nobody renews it, and the next one makes the rendition."""
+    image = make_image()
+    lease_of(image, spec, 0.5)
+    started = time.monotonic()
+    assert read(locate_rendition(image, spec))
+    assert 0.4 < time.monotonic() - started < 5
+    assert renders == [spec.width]
+    assert not RenditionLease.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_lease__is_renewed_while_its_holder_is_busy(make_image, spec, monkeypatch):
+    monkeypatch.setattr("images_app.renditions.single_flight.LEASE", 0.3)
+    image, render, ends = make_image(), PillowEngine.render, []
+
+    def slow(self, *args, **kwargs):
+        for _ in range(2):
+            ends.append(RenditionLease.objects.get().ends_at)
+            time.sleep(0.5)
+        assert RenditionLease.objects.get().ends_at > timezone.now()
+        return render(self, *args, **kwargs)
+
+    monkeypatch.setattr(PillowEngine, "render", slow)
+    locate_rendition(image, spec)
+    assert ends[0] < ends[1]
+
+
+def test_lease__is_given_back_when_making_fails(make_image, spec, monkeypatch):
+    def fail(self, *args, **kwargs):
+        raise RenderFailed
+
+    monkeypatch.setattr(PillowEngine, "render", fail)
+    with pytest.raises(RenderFailed):
+        locate_rendition(make_image(), spec)
+    assert not RenditionLease.objects.exists()
+
+
+def test_slots__are_few_and_patience_ends(make_image, spec, settings):
+    settings.IMAGES_APP = {"MAX_DECODES": 1, "RENDER_PATIENCE": 0}
+    image = make_image()
+    with decode_slot(0), pytest.raises(Busy):
+        locate_rendition(image, spec)
+    assert read(locate_rendition(image, spec))
+
+
+def test_slots__bound_what_comes_in_too(make_image, settings, files):
+    settings.IMAGES_APP = {"MAX_DECODES": 1, "RENDER_PATIENCE": 0}
+    with decode_slot(0), pytest.raises(Busy):
+        make_image()
+    assert files() == []
+
+
+# --- several at once --------------------------------------------------------------------------
+
+
+def test_several__are_made_from_one_decode(make_image, monkeypatch, rendition_files):
+    calls, render = [], PillowEngine.render
+
+    def counted(self, source, outputs, **kwargs):
+        calls.append(len(outputs))
+        return render(self, source, outputs, **kwargs)
+
+    monkeypatch.setattr(PillowEngine, "render", counted)
+    image = make_image(size=(1400, 900))
+    ladder = get_settings().presets["ladder"]
+    specs = list(ladder.specs())
+    assert make_renditions(image, specs[:5]) == 5
+    assert make_renditions(image, specs) == len(specs) - 5
+    assert make_renditions(image, specs) == 0
+    assert calls == [5, len(specs) - 5]
+    assert len(rendition_files()) == Rendition.objects.count() == len(specs)
+    assert not RenditionLease.objects.exists()
+
+
+def test_several__leave_to_others_what_they_are_at(make_image, spec, renders):
+    image = make_image()
+    other = next(get_settings().presets["ladder"].specs())
+    lease_of(image, spec, 60)
+    assert make_renditions(image, [spec, other]) == 1
+    assert renders == [other.width]
 
 
 # --- URLs -------------------------------------------------------------------------------------

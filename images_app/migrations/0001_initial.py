@@ -154,6 +154,21 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'renditions',
             },
         ),
+        migrations.CreateModel(
+            name='RenditionLease',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('version', models.PositiveIntegerField()),
+                ('fingerprint', models.CharField(max_length=16)),
+                ('format', models.CharField(max_length=10)),
+                ('holder', models.UUIDField(db_index=True)),
+                ('ends_at', models.DateTimeField()),
+                ('image', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=IMAGE_MODEL)),
+            ],
+            options={
+                'default_permissions': (),
+            },
+        ),
         migrations.AddIndex(
             model_name='image',
             index=models.Index(fields=['-created_at', '-id'], name='images_app__created_98a23f_idx'),
@@ -265,5 +280,9 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='rendition',
             constraint=models.CheckConstraint(condition=models.Q(('format__in', ['jpeg', 'png', 'gif', 'webp', 'avif'])), name='images_app_rendition_format_is_known'),
+        ),
+        migrations.AddConstraint(
+            model_name='renditionlease',
+            constraint=models.UniqueConstraint(fields=('image', 'version', 'fingerprint', 'format'), name='images_app_renditionlease_one_holder'),
         ),
     ]

@@ -13,7 +13,7 @@ from images_app.models.image import (
     shown_size,
 )
 from images_app.models.querysets import GalleryQuerySet, ImageQuerySet
-from images_app.models.rendition import Rendition
+from images_app.models.rendition import Rendition, RenditionLease
 
 __all__ = [
     "IMAGE_MODEL",
@@ -26,6 +26,7 @@ __all__ = [
     "Image",
     "ImageQuerySet",
     "Rendition",
+    "RenditionLease",
     "get_image_model",
     "shown_size",
 ]

@@ -51,6 +51,30 @@ class Rendition(models.Model):
         return rendition_name(self.image.public_id, self.version, self.fingerprint, self.format)
 
 
+class RenditionLease(models.Model):
+    """Somebody is making a rendition; gone when they are done, void when they died."""
+
+    id = models.BigAutoField(primary_key=True)
+    image = models.ForeignKey(IMAGE_MODEL, on_delete=models.CASCADE, related_name="+")
+    version = models.PositiveIntegerField()
+    fingerprint = models.CharField(max_length=16)
+    format = models.CharField(max_length=10)
+    holder = models.UUIDField(db_index=True)
+    ends_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["image", "version", "fingerprint", "format"],
+                name="images_app_renditionlease_one_holder",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.fingerprint} of {self.image_id}"
+
+
 def rendition_name(public_id: object, version: int, fingerprint: str, image_format: str) -> str:
     """Answer with ``<public_id>/<version>/<fingerprint>.<ext>``: a function of the identity."""
     return f"{public_id}/{version}/{fingerprint}.{EXTENSIONS[image_format]}"

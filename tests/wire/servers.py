@@ -19,6 +19,10 @@ COMMANDS = {
         *("gunicorn", "project.wsgi:application"),
         *("--bind", "127.0.0.1:{port}", "--threads", "4"),
     ),
+    "gunicorn processes": (
+        *("gunicorn", "project.wsgi:application", "--log-level", "warning"),
+        *("--bind", "127.0.0.1:{port}", "--workers", "2", "--threads", "8"),
+    ),
     "uvicorn": (
         *("uvicorn", "project.asgi:application", "--log-level", "warning", "--lifespan", "off"),
         *("--host", "127.0.0.1", "--port", "{port}"),
@@ -53,23 +57,23 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def environment(var: Path) -> dict[str, str]:
+def environment(var: Path, settings: str = "project.settings") -> dict[str, str]:
     """What a process of the demo project is told."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("DJANGO", "IMAGES"))}
     return {
         **kept,
         "IMAGES_VAR_DIR": str(var),
-        "DJANGO_SETTINGS_MODULE": "project.settings",
+        "DJANGO_SETTINGS_MODULE": settings,
         "IMAGES_DEMO_PASSWORD": "demo-password",
     }
 
 
 @contextlib.contextmanager
-def serving(name: str, var: Path) -> Iterator[Server]:
+def serving(name: str, var: Path, settings: str = "project.settings") -> Iterator[Server]:
     """Serve the demo project with the data in ``var``."""
     port = free_port()
     command = [sys.executable, "-m", *(part.format(port=port) for part in COMMANDS[name])]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment(var))
+    process = subprocess.Popen(command, cwd=ROOT, env=environment(var, settings))
     try:
         _wait_for(port, process)
         yield Server(url=f"http://127.0.0.1:{port}", pid=process.pid)

@@ -1,0 +1,26 @@
+"""Renditions: their URLs, and finding or making their bytes."""
+
+from __future__ import annotations
+
+from images_app.renditions.addresses import (
+    Source,
+    is_made_for,
+    rendition_url,
+    resolve,
+    sources,
+)
+from images_app.renditions.locating import locate_original, locate_rendition
+from images_app.renditions.making import make_renditions
+from images_app.renditions.stored import open_stored
+
+__all__ = [
+    "Source",
+    "is_made_for",
+    "locate_original",
+    "locate_rendition",
+    "make_renditions",
+    "open_stored",
+    "rendition_url",
+    "resolve",
+    "sources",
+]

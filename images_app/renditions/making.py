@@ -1,0 +1,165 @@
+"""Making renditions: render, store, and only then record. The only caller of Engine.render."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import IO, Any
+
+from django.core.files import File
+from django.core.files.storage import storages
+from django.db import IntegrityError, transaction
+
+from images_app.conf import ORIGINALS, RENDITIONS, get_engine, get_settings
+from images_app.exceptions import Busy, BytesGone, StorageUnavailable
+from images_app.models import AbstractImage, Rendition
+from images_app.models.rendition import rendition_name
+from images_app.renditions.single_flight import is_leased, lease
+from images_app.renditions.stored import reading_stored
+from images_app.slots import decode_slot
+from images_app.specs import RenditionSpec
+from images_app.storages import save_exactly
+
+logger = logging.getLogger("images_app.renditions")
+
+_SPOOLED = 4 * 2**20  # bytes of a fresh rendition that stay in memory
+_POLL = 0.05  # seconds between two looks at whether another has made it
+
+
+def find_rendition(image: AbstractImage, spec: RenditionSpec) -> Rendition | None:
+    """Answer with the record of a rendition that has been made."""
+    return Rendition.objects.filter(**_identity(image, spec)).first()
+
+
+def make_once(image: AbstractImage, spec: RenditionSpec) -> Rendition:
+    """Make a rendition, or wait for whoever is making it.
+
+    Raises:
+        Busy: when that takes longer than ``RENDER_PATIENCE``.
+        BytesGone, StorageUnavailable, RenderFailed: see locate_rendition.
+
+    """
+    deadline = time.monotonic() + get_settings().render_patience
+    while True:
+        # First a place, then the lease: who waits for a place must not hold up the others.
+        with decode_slot(deadline - time.monotonic()), lease(_identity(image, spec)) as is_ours:
+            if is_ours:
+                return find_rendition(image, spec) or _make(image, [spec])[0]
+        while time.monotonic() < deadline:
+            time.sleep(_POLL)
+            made = find_rendition(image, spec)
+            if made is not None:
+                return made
+            if not is_leased(_identity(image, spec)):
+                break
+        else:
+            raise Busy
+
+
+def make_renditions(image: AbstractImage, specs: Sequence[RenditionSpec]) -> int:
+    """Make those of several renditions that are missing, from one decode.
+
+    What somebody else is making at this moment is left to them.
+
+    Returns:
+        How many were made.
+
+    Raises:
+        Busy: when no place to decode in became free within ``RENDER_PATIENCE``.
+        BytesGone, StorageUnavailable, RenderFailed: see locate_rendition.
+
+    """
+    with ExitStack() as held:
+        held.enter_context(decode_slot(get_settings().render_patience))
+        missing = [
+            spec
+            for spec in specs
+            if find_rendition(image, spec) is None
+            and held.enter_context(lease(_identity(image, spec)))
+            and find_rendition(image, spec) is None  # made between the look and the lease
+        ]
+        return len(_make(image, missing)) if missing else 0
+
+
+def make_again(image: AbstractImage, spec: RenditionSpec, rendition: Rendition) -> None:
+    """Bring back the bytes of a row; the length that was promised already must hold."""
+    with (
+        decode_slot(get_settings().render_patience),
+        _rendered(image, [spec]) as [(_size, target)],
+    ):
+        length = _store(image, spec, target)
+    if (rendition.storage_alias, rendition.byte_size) != (RENDITIONS, length):
+        Rendition.objects.filter(pk=rendition.pk).update(storage_alias=RENDITIONS, byte_size=length)
+        raise StorageUnavailable("made again with another length")
+
+
+def _make(image: AbstractImage, specs: Sequence[RenditionSpec]) -> list[Rendition]:
+    with _rendered(image, specs) as made:
+        return [
+            _record(image, spec, size, _store(image, spec, target))
+            for spec, (size, target) in zip(specs, made, strict=True)
+        ]
+
+
+@contextmanager
+def _rendered(
+    image: AbstractImage, specs: Sequence[RenditionSpec]
+) -> Iterator[list[tuple[tuple[int, int], IO[bytes]]]]:
+    """Render all, and hand them out as ((width, height), file)."""
+    started = time.monotonic()
+    with ExitStack() as held:
+        targets: list[Any] = [
+            held.enter_context(tempfile.SpooledTemporaryFile(max_size=_SPOOLED)) for _ in specs
+        ]
+        alias, name = image.storage_alias or ORIGINALS, image.storage_name
+        with reading_stored(alias, name) as source:
+            outputs = list(zip(specs, targets, strict=True))
+            sizes = get_engine().render(source, outputs, focal_point=image.focal_point)
+        seconds = time.monotonic() - started
+        logger.info("rendered image=%s renditions=%s seconds=%.2f", image.pk, len(specs), seconds)
+        yield list(zip(sizes, targets, strict=True))
+
+
+def _store(image: AbstractImage, spec: RenditionSpec, target: IO[bytes]) -> int:
+    """Store a rendition under its one name, and answer with its length in bytes."""
+    length = target.seek(0, 2)
+    try:
+        save_exactly(storages[RENDITIONS], _name(image, spec), File(target))
+    except Exception as error:
+        logger.exception("code=storage_unavailable image=%s storage=%s", image.pk, RENDITIONS)
+        raise StorageUnavailable(type(error).__name__) from error
+    return length
+
+
+def _record(
+    image: AbstractImage, spec: RenditionSpec, size: tuple[int, int], length: int
+) -> Rendition:
+    values = {
+        "width": size[0],
+        "height": size[1],
+        "byte_size": length,
+        "storage_alias": RENDITIONS,
+    }
+    try:
+        with transaction.atomic():
+            return Rendition.objects.update_or_create(**_identity(image, spec), defaults=values)[0]
+    except IntegrityError as error:  # the image was deleted meanwhile, and would leave this behind
+        storages[RENDITIONS].delete(_name(image, spec))
+        raise BytesGone("image deleted") from error
+
+
+def _name(image: AbstractImage, spec: RenditionSpec) -> str:
+    fingerprint = spec.fingerprint(get_engine().output_version)
+    return rendition_name(image.public_id, image.version, fingerprint, spec.format)
+
+
+def _identity(image: AbstractImage, spec: RenditionSpec) -> dict[str, Any]:
+    return {
+        "image": image,
+        "version": image.version,
+        "fingerprint": spec.fingerprint(get_engine().output_version),
+        "format": spec.format,
+    }

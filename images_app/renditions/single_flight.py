@@ -1,0 +1,73 @@
+"""Single flight: of all who want the same cold rendition, one makes it and the others wait.
+
+The lease is a row, so that it holds across threads, processes and machines that share the
+database. It runs out by itself when its holder is killed.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from images_app.models import RenditionLease
+
+LEASE = 5.0  # seconds until a silent holder counts as dead
+
+
+@contextmanager
+def lease(identity: dict[str, Any]) -> Iterator[bool]:
+    """Try to become the one who makes the rendition of that identity; never waits.
+
+    Yields:
+        Whether the lease is ours; it is kept alive, and given back at the end.
+
+    """
+    holder = uuid.uuid4()
+    if not _take(identity, holder):
+        yield False
+        return
+    done = threading.Event()
+    keeper = threading.Thread(target=_keep, args=(holder, done), daemon=True)
+    keeper.start()
+    try:
+        yield True
+    finally:
+        done.set()
+        keeper.join()
+        RenditionLease.objects.filter(holder=holder).delete()
+
+
+def _take(identity: dict[str, Any], holder: uuid.UUID) -> bool:
+    now = timezone.now()
+    values = {"holder": holder, "ends_at": now + timedelta(seconds=LEASE)}
+    # One statement for the common case that nobody is there, one for a holder that died.
+    try:
+        with transaction.atomic():
+            RenditionLease.objects.create(**identity, **values)
+    except IntegrityError:
+        dead = RenditionLease.objects.filter(**identity, ends_at__lte=now)
+        return dead.update(**values) == 1
+    return True
+
+
+def _keep(holder: uuid.UUID, done: threading.Event) -> None:
+    """Renew the lease while its holder is busy; most are done before the first time."""
+    is_used = False
+    while not done.wait(LEASE / 3):
+        is_used = True
+        ends_at = timezone.now() + timedelta(seconds=LEASE)
+        RenditionLease.objects.filter(holder=holder).update(ends_at=ends_at)
+    if is_used:
+        connection.close()
+
+
+def is_leased(identity: dict[str, Any]) -> bool:
+    """Tell whether somebody is at it, and alive."""
+    return RenditionLease.objects.filter(**identity, ends_at__gt=timezone.now()).exists()
