@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
@@ -13,7 +15,18 @@ class ImagesAppConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks and follow deletions."""
-        from images_app import checks, housekeeping  # noqa: PLC0415 (models must be loaded first)
+        # Models must be loaded first.
+        from images_app import checks, housekeeping, signals  # noqa: PLC0415
 
         checks.register_all()
         housekeeping.connect()
+        signals.image_ingested.connect(_render_at_upload, dispatch_uid="images_app.tasks")
+
+
+def _render_at_upload(sender: Any, image: Any, **_: Any) -> None:
+    """Pass a new image on to the tasks, where the host has asked for it."""
+    from images_app.conf import get_settings  # noqa: PLC0415 (as above)
+    from images_app.tasks import enqueue_rendering  # noqa: PLC0415
+
+    if get_settings().render_at_upload:
+        enqueue_rendering(image)

@@ -89,6 +89,11 @@ class Settings:
     max_upload_bytes: int = _doc("The largest file that is let in, in bytes.", default=100 * 2**20)
     max_pixels: int = _doc("The most pixels (width x height) of an image.", default=50_000_000)
     max_frames: int = _doc("The most frames of an animation.", default=500)
+    render_at_upload: bool = _doc(
+        "Whether new images are rendered in all sizes by a task, instead of when they are "
+        "first looked at.",
+        default=False,
+    )
     max_decodes: int = _doc(
         "Images that one process decodes at once; 0 is one per processor.", default=0
     )

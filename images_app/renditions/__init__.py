@@ -8,6 +8,7 @@ from images_app.renditions.addresses import (
     rendition_url,
     resolve,
     sources,
+    specs_for,
 )
 from images_app.renditions.locating import locate_original, locate_rendition
 from images_app.renditions.making import make_renditions
@@ -23,4 +24,5 @@ __all__ = [
     "rendition_url",
     "resolve",
     "sources",
+    "specs_for",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.urls import reverse
@@ -71,6 +72,17 @@ def sources(image: AbstractImage, preset: Preset) -> list[Source]:
                 Source(url=base + file_name, width=width, height=height, format=image_format)
             )
     return found
+
+
+def specs_for(image: AbstractImage, presets: Iterable[Preset]) -> list[RenditionSpec]:
+    """Answer with every rendition of the presets that an image has, each once."""
+    found = {
+        preset.spec(rung, image_format): None
+        for preset in presets
+        for image_format in preset.formats
+        for rung in preset.rungs(image.width)
+    }
+    return list(found)
 
 
 def resolve(file_name: str) -> tuple[Preset, RenditionSpec] | None:

@@ -72,15 +72,16 @@ def make_renditions(image: AbstractImage, specs: Sequence[RenditionSpec]) -> int
         BytesGone, StorageUnavailable, RenderFailed: see locate_rendition.
 
     """
+    if not _missing(image, specs):
+        return 0
     with ExitStack() as held:
         held.enter_context(decode_slot(get_settings().render_patience))
-        missing = [
+        leased = [
             spec
-            for spec in specs
-            if find_rendition(image, spec) is None
-            and held.enter_context(lease(_identity(image, spec)))
-            and find_rendition(image, spec) is None  # made between the look and the lease
+            for spec in _missing(image, specs)
+            if held.enter_context(lease(_identity(image, spec)))
         ]
+        missing = _missing(image, leased)  # without what was made before the lease was ours
         return len(_make(image, missing)) if missing else 0
 
 
@@ -94,6 +95,19 @@ def make_again(image: AbstractImage, spec: RenditionSpec, rendition: Rendition) 
     if (rendition.storage_alias, rendition.byte_size) != (RENDITIONS, length):
         Rendition.objects.filter(pk=rendition.pk).update(storage_alias=RENDITIONS, byte_size=length)
         raise StorageUnavailable("made again with another length")
+
+
+def _missing(image: AbstractImage, specs: Sequence[RenditionSpec]) -> list[RenditionSpec]:
+    """Answer with those that have no record, by one query."""
+    if not specs:
+        return []
+    made = set(
+        Rendition.objects.filter(image=image.pk, version=image.version).values_list(
+            "fingerprint", "format"
+        )
+    )
+    version = get_engine().output_version
+    return [spec for spec in specs if (spec.fingerprint(version), spec.format) not in made]
 
 
 def _make(image: AbstractImage, specs: Sequence[RenditionSpec]) -> list[Rendition]:
