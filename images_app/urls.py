@@ -13,7 +13,7 @@ urlpatterns = [
     path("images/<uuid:public_id>/", pages.image, name="image"),
     path("originals/<uuid:public_id>/<str:file_name>", files.original, name="original"),
     path(
-        "renditions/<uuid:public_id>/<int:version>/<str:file_name>",
+        "renditions/<uuid:public_id>/<str:version>/<str:file_name>",
         files.rendition,
         name="rendition",
     ),

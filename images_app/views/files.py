@@ -65,7 +65,7 @@ def nothing(request: HttpRequest, *, rest: str) -> HttpResponseBase:
 
 @_image_bytes
 def rendition(
-    request: HttpRequest, *, public_id: UUID, version: int, file_name: str
+    request: HttpRequest, *, public_id: UUID, version: str, file_name: str
 ) -> Representation | None:
     """Send a rendition, making it where nobody has asked before."""
     meaning = resolve(file_name)
@@ -76,7 +76,8 @@ def rendition(
     if found is None:
         return None
     image, is_public = found
-    if image.version != version or not is_made_for(image, preset, spec):
+    # As text: "01" would be a second address of the same bytes.
+    if str(image.version) != version or not is_made_for(image, preset, spec):
         return None
     return Representation(
         content_type=CONTENT_TYPES[spec.format],

@@ -14,6 +14,7 @@ from images_app.conf import ORIGINALS, RENDITIONS, get_settings
 from images_app.engines.pillow import PillowEngine
 from images_app.models import Grant, Image, Rendition
 from images_app.renditions import rendition_url, sources
+from images_app.views import files
 from tests.pictures import body, noise, opened, picture, upload
 
 pytestmark = pytest.mark.django_db
@@ -257,6 +258,43 @@ def test_rendition__is_named_by_its_title(mine, image, title, expected):
     response = finished(mine.get(thumb(image) + "?download"))
     name = expected.format(image.public_id)
     assert response["Content-Disposition"] == f'inline; filename="{name}"'
+
+
+# --- addresses and viewers --------------------------------------------------------------------
+
+
+def test_address__of_another_version_or_format_is_absent_to_the_owner_too(mine, image):
+    right_ones = [thumb(image), original(image)]
+    image.focal_x = 0.1
+    image.save()
+    wrong = original(image).replace("2.jpg", "2.png"), original(image).replace("2.", "3.")
+    for url in (*right_ones, *wrong):
+        response = mine.get(url)
+        assert (response.status_code, response["Cache-Control"]) == (404, "no-store"), url
+    for url in (thumb(image), original(image)):
+        assert finished(mine.get(url)).status_code == 200
+
+
+@pytest.mark.parametrize("version", ["01", "1.0", "+1", "1e0", "-1", "٣"])
+def test_address__has_one_spelling(mine, image, version):
+    assert mine.get(original(image).replace("/1.", f"/{version}.")).status_code == 404
+
+
+@pytest.mark.parametrize("version", ["01", "1.0", "+1", "-1", "٣"])
+def test_address__of_a_rendition_has_one_spelling(mine, image, version):
+    response = mine.get(thumb(image).replace("/1/", f"/{version}/"))
+    assert (response.status_code, response["Cache-Control"]) == (404, "no-store")
+
+
+def test_user__known_without_a_session_is_served_privately(rf, image, owner):
+    """By a client certificate, say, or a header that a proxy sets."""
+    request = rf.get(original(image))
+    request.user = owner
+    name = original(image).rsplit("/", 1)[1]
+    response = files.original(request, public_id=image.public_id, file_name=name)
+    assert response.status_code == 200
+    assert response["Cache-Control"].startswith("private")
+    finished(response)
 
 
 # --- 304 and cost -----------------------------------------------------------------------------

@@ -1,0 +1,101 @@
+"""Takes image files through ingest and every preset, each in a process of its own.
+
+Reads paths from standard input, one a line, and prints a line of JSON for each: verdict
+(accept, or reject with its code), seconds, peak memory over idle in bytes, and how many files
+a refusal left behind. A process that dies or raises anything else is a verdict too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+FOLDER = Path(tempfile.mkdtemp(prefix="images-app-hostile-"))
+LONGEST = 60  # seconds until a process counts as hung
+
+
+def main() -> None:
+    """Judge every path."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    os.environ["IMAGES_TEST_VAR_DIR"] = str(FOLDER)
+    import django
+    from django.conf import settings
+
+    settings.DATABASES["default"] = {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": ":memory:",
+    }
+    django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    try:
+        for line in sys.stdin:
+            path = line.strip()
+            print(json.dumps({"path": path, **judge(path)}), flush=True)
+    finally:
+        shutil.rmtree(FOLDER)
+
+
+def judge(path: str) -> dict[str, object]:
+    """Judge one file in a child, which has a copy of the empty database in its memory."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        signal.alarm(LONGEST)
+        os.write(writer, json.dumps(take_in(path)).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        said = pipe.read()
+    _, status = os.waitpid(child, 0)
+    left = [file for file in (FOLDER / "private").rglob("*") if file.is_file()]
+    shutil.rmtree(FOLDER / "private", ignore_errors=True)
+    if not said:
+        return {"verdict": f"died {status}", "seconds": LONGEST, "memory": 0, "left": len(left)}
+    result = json.loads(said)
+    return {**result, "left": 0 if result["verdict"] == "accept" else len(left)}
+
+
+def take_in(path: str) -> dict[str, object]:
+    """Ingest and render, as a request would."""
+    from django.core.files import File
+
+    from images_app.conf import get_settings
+    from images_app.exceptions import UploadRefused
+    from images_app.ingest import ingest_image
+    from images_app.renditions import make_renditions, specs_for
+
+    started, idle = time.monotonic(), peak()
+    try:
+        with Path(path).open("rb") as opened:
+            image = ingest_image(File(opened, name=Path(path).name))
+        make_renditions(image, specs_for(image, get_settings().presets.values()))
+        verdict = "accept"
+    except UploadRefused as error:
+        verdict = f"reject {error.code}"
+    except BaseException:
+        verdict = "unhandled " + traceback.format_exc()[-500:]
+    return {
+        "verdict": verdict,
+        "seconds": time.monotonic() - started,
+        "memory": peak() - idle,
+    }
+
+
+def peak() -> int:
+    """Peak resident bytes of this process."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    main()
