@@ -7,7 +7,7 @@ import uuid
 import pytest
 from django.db import IntegrityError, transaction
 
-from images_app.models import Rendition
+from images_app.models import Rendition, RenditionLease
 from images_app.models.rendition import rendition_name
 from images_app.renditions import rendition_url
 from images_app.specs import EXTENSIONS
@@ -76,3 +76,8 @@ def test_database__refuses_an_unknown_format(make_rendition):
 def test_rendition__goes_with_its_image(make_rendition):
     make_rendition().image.delete()
     assert not Rendition.objects.exists()
+
+
+def test_lease__says_of_what(make_image):
+    lease = RenditionLease(image=make_image(), fingerprint="0123456789abcdef")
+    assert str(lease) == f"0123456789abcdef of {lease.image_id}"

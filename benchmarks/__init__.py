@@ -1,0 +1,1 @@
+"""Ours beside the peers, on the same work, in one run."""

@@ -1,0 +1,7 @@
+"""The URLs that our renditions reverse."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+urlpatterns = [path("", include("images_app.urls"))]
