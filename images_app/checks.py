@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 from django.core.exceptions import ImproperlyConfigured
@@ -37,7 +38,7 @@ STORAGES |= {
 
 def register_all() -> None:
     """Register every check of this module."""
-    for check in (check_settings, check_storages, check_image_model):
+    for check in (check_settings, check_storages, check_image_model, check_middleware):
         register(check, Tags.security if check is check_storages else "images_app")
 
 
@@ -59,7 +60,7 @@ def check_settings(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
 
 
 def check_storages(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
-    """E001, E003, E005: the storages are missing, unusable, or within reach of the public."""
+    """E001, E003, E005, E006: storages missing, unusable, in reach of the public, or shared."""
     missing = [alias for alias in (ORIGINALS, RENDITIONS) if alias not in settings.STORAGES]
     if missing:
         return [
@@ -70,7 +71,10 @@ def check_storages(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
                 id="images_app.E001",
             )
         ]
-    return [message for alias in (ORIGINALS, RENDITIONS) for message in _check_storage(alias)]
+    return [
+        *(message for alias in (ORIGINALS, RENDITIONS) for message in _check_storage(alias)),
+        *_check_apart(),
+    ]
 
 
 def _check_storage(alias: str) -> Iterator[CheckMessage]:
@@ -94,6 +98,34 @@ def _check_storage(alias: str) -> Iterator[CheckMessage]:
             hint="Use images_app.storages.PrivateFileSystemStorage.",
             id="images_app.W001",
         )
+
+
+def _check_apart() -> Iterator[CheckMessage]:
+    """Originals and renditions in one folder: housekeeping of the one would meet the other."""
+    folders = [
+        Path(folder).resolve()
+        for alias in (ORIGINALS, RENDITIONS)
+        if (folder := settings.STORAGES[alias].get("OPTIONS", {}).get("location"))
+    ]
+    if len(folders) > 1 and (_overlap(*folders) or _overlap(*reversed(folders))):
+        yield Error(
+            f"STORAGES[{ORIGINALS!r}] and STORAGES[{RENDITIONS!r}] share a folder.",
+            hint="Give each a folder of its own.",
+            id="images_app.E006",
+        )
+
+
+def check_middleware(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
+    """W002: something rewrites bodies whose ranges are promised."""
+    if "django.middleware.gzip.GZipMiddleware" not in settings.MIDDLEWARE:
+        return []
+    return [
+        Warning(
+            "GZipMiddleware compresses parts of images (206), which no client can put together.",
+            hint="Compress in the web server, for text only.",
+            id="images_app.W002",
+        )
+    ]
 
 
 def _has_local_paths(storage: Any) -> bool:
@@ -120,6 +152,12 @@ def _public_folders() -> Iterator[tuple[str, Path]]:
             yield name, Path(folder)
     for entry in getattr(settings, "STATICFILES_DIRS", ()):
         yield "STATICFILES_DIRS", Path(entry[1] if isinstance(entry, (list, tuple)) else entry)
+    for app in apps.get_app_configs():
+        yield f"the static files of {app.label}", Path(app.path) / "static"
+    for alias, given in settings.STORAGES.items():
+        folder = given.get("OPTIONS", {}).get("location")
+        if folder and alias not in {ORIGINALS, RENDITIONS} and "base_url" in given["OPTIONS"]:
+            yield f"STORAGES[{alias!r}]", Path(folder)
 
 
 def _overlap(private: Path, public: Path) -> bool:

@@ -37,6 +37,11 @@ DEFAULT_PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
     "ladder": {"widths": [320, 640, 1280, 2048], "formats": ["avif", "webp", "jpeg"]},
 }
+_BACKEND_METHODS = {
+    "POLICY": ("images", "galleries", "may_add"),
+    "ENGINE": ("read_header", "inspect", "render"),
+    "DELIVERY": ("deliver",),
+}
 _PRESET_KEYS = frozenset(
     {"width", "widths", "height", "fit", "formats", "level", "max_age", "quality", "background"}
 )
@@ -165,7 +170,7 @@ def get_delivery() -> Delivery:
 
 
 @cache
-def specs_by_fingerprint() -> dict[tuple[str, str], tuple[Preset, RenditionSpec]]:
+def specs_by_fingerprint() -> dict[tuple[str, str], tuple[tuple[Preset, ...], RenditionSpec]]:
     """Answer with what a URL's (fingerprint, format) means: the only sizes that exist.
 
     Raises:
@@ -173,27 +178,34 @@ def specs_by_fingerprint() -> dict[tuple[str, str], tuple[Preset, RenditionSpec]
 
     """
     version = get_engine().output_version
-    found: dict[tuple[str, str], tuple[Preset, RenditionSpec]] = {}
+    found: dict[tuple[str, str], tuple[tuple[Preset, ...], RenditionSpec]] = {}
     for preset in get_settings().presets.values():
         for spec in preset.specs():
             key = (spec.fingerprint(version), spec.format)
-            other, _ = found.setdefault(key, (preset, spec))
-            if other.level != preset.level:
+            others = found[key][0] if key in found else ()
+            if any(other.level != preset.level for other in others):
                 message = (
-                    f"IMAGES_APP['PRESETS']: {other.name!r} and {preset.name!r} make the same "
+                    f"IMAGES_APP['PRESETS']: {others[0].name!r} and {preset.name!r} make the same "
                     f"rendition at different levels. Give one of them another size or quality."
                 )
                 raise ImproperlyConfigured(message)
+            found[key] = ((*others, preset), spec)
     return found
 
 
 def _build(key: str, given: Mapping[str, Any]) -> Any:
     _refuse_unknown(f"IMAGES_APP[{key!r}]", given, ["BACKEND", "OPTIONS"])
     try:
-        return import_string(str(given["BACKEND"]))(**given.get("OPTIONS", {}))
-    except (ImportError, KeyError, TypeError) as error:
+        backend = import_string(str(given["BACKEND"]))(**given.get("OPTIONS", {}))
+    except Exception as error:
+        # Whatever a host's own class raises, it is the setting that cannot be used.
         message = f"IMAGES_APP[{key!r}] cannot be used: {error}"
         raise ImproperlyConfigured(message) from error
+    missing = [name for name in _BACKEND_METHODS[key] if not callable(getattr(backend, name, None))]
+    if missing:
+        message = f"IMAGES_APP[{key!r}] cannot be used: it has no {', no '.join(missing)}."
+        raise ImproperlyConfigured(message)
+    return backend
 
 
 def _parse_preset(name: str, given: Mapping[str, Any]) -> Preset:

@@ -7,8 +7,9 @@ from typing import Any
 
 from django.core.files.storage import storages
 from django.db import transaction
-from django.db.models.signals import post_delete, pre_delete
+from django.db.models.signals import post_delete, post_save, pre_delete
 
+from images_app.conf import RENDITIONS
 from images_app.models import AbstractImage, Rendition, get_image_model
 from images_app.models.rendition import rendition_name
 
@@ -18,6 +19,9 @@ logger = logging.getLogger("images_app.housekeeping")
 def connect() -> None:
     """Follow the deletion of images and renditions; called once, by the app's config."""
     pre_delete.connect(_forget_image, sender=get_image_model(), dispatch_uid="images_app.image")
+    post_save.connect(
+        _forget_superseded, sender=get_image_model(), dispatch_uid="images_app.superseded"
+    )
     post_delete.connect(_forget_rendition, sender=Rendition, dispatch_uid="images_app.rendition")
 
 
@@ -29,7 +33,24 @@ def _forget_image(sender: Any, instance: AbstractImage, using: str, **_: Any) ->
             instance.public_id, rendition.version, rendition.fingerprint, rendition.format
         )
         stored.append((rendition.storage_alias, name))
-    transaction.on_commit(lambda: _delete_bytes(stored), using=using)
+    folder = str(instance.public_id)
+    aliases = {RENDITIONS, *(alias for alias, _ in stored[1:])}
+
+    def delete_all() -> None:
+        _delete_bytes(stored)
+        for alias in aliases:
+            _delete_folder(alias, folder)
+
+    transaction.on_commit(delete_all, using=using)
+
+
+def _forget_superseded(
+    sender: Any, instance: AbstractImage, *, created: bool, using: str, **_: Any
+) -> None:
+    """Delete the renditions of former versions: their URLs answer 404 from now on."""
+    if not created:
+        older = Rendition.objects.using(using).filter(image=instance.pk)
+        older.filter(version__lt=instance.version).delete()
 
 
 def _forget_rendition(
@@ -48,3 +69,17 @@ def _delete_bytes(stored: list[tuple[str, str]]) -> None:
             storages[alias].delete(name)
         except Exception:
             logger.exception("code=not_deleted storage=%s", alias)
+
+
+def _delete_folder(alias: str, folder: str) -> None:
+    """Delete what no record knew of, such as a rendition that was being made just then."""
+    try:
+        storage = storages[alias]
+        versions, _files = storage.listdir(folder)
+        for version in versions:
+            for file in storage.listdir(f"{folder}/{version}")[1]:
+                storage.delete(f"{folder}/{version}/{file}")
+    except (FileNotFoundError, NotImplementedError):  # nothing left, or nothing to look with
+        return
+    except Exception:
+        logger.exception("code=not_deleted storage=%s", alias)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import wraps
 from http import HTTPStatus
+from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header
+from django.views.decorators.csrf import csrf_exempt
 
 from images_app.exceptions import ImagesAppError
 from images_app.representation import Representation
@@ -19,7 +24,9 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
 # Latin control characters, what separates paths, and the marks that turn text around.
-_UNSAFE_IN_FILENAME = re.compile(r"[\x00-\x1f\x7f-\x9f/\\:\u2028-\u202e\u2066-\u2069]+")
+_UNSAFE_IN_FILENAME = re.compile(
+    r"[\x00-\x1f\x7f-\x9f/\\:\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069]+"
+)
 # RFC 9110 14.1.2: one range, whole or open at either end.
 _SINGLE_RANGE = re.compile(
     r"bytes\s*=\s*(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))\s*", re.IGNORECASE | re.ASCII
@@ -87,8 +94,7 @@ def conditional_response(
 ) -> HttpResponseBase | None:
     """Answer with the 304 or 412 that the request's validators ask for, else None.
 
-    Django compares weak, listed and ``*`` tags as RFC 9110 13 says; it copies only some
-    headers into a 304, so the rest of the set is put back here.
+    Django compares weak, listed and ``*`` tags as RFC 9110 13 says.
     """
     # Ignored where there is no date to compare with (RFC 9110 13.1.4); Django would answer 412.
     request.META.pop("HTTP_IF_UNMODIFIED_SINCE", None)
@@ -98,10 +104,25 @@ def conditional_response(
         return None
     if response.status_code != HTTPStatus.NOT_MODIFIED:
         return plain_response(response.status_code, "The image has changed.")
-    for name, value in headers.items():
-        if not name.startswith("Content-") or name == "Content-Security-Policy":
-            response.headers[name] = value
-    return response
+    kept = {
+        name: value
+        for name, value in headers.items()
+        if not name.startswith("Content-") or name == "Content-Security-Policy"
+    }
+    # Streamed, or Django's middleware would add `Content-Length: 0`, which is not the length
+    # of what a 200 would send (RFC 9110 8.6).
+    not_modified = StreamingHttpResponse(
+        _nothing_async() if isinstance(request, ASGIRequest) else iter(()),
+        status=HTTPStatus.NOT_MODIFIED,
+        headers=kept,
+    )
+    del not_modified.headers["Content-Type"]
+    return not_modified
+
+
+async def _nothing_async() -> AsyncIterator[bytes]:
+    for block in list[bytes]():
+        yield block
 
 
 def requested_range(request: HttpRequest, etag: str, length: int) -> ByteRange | None:
@@ -160,6 +181,18 @@ def not_found() -> HttpResponse:
 def method_not_allowed() -> HttpResponse:
     """Answer with the 405 that is decided before any lookup."""
     return plain_response(405, "Method not allowed.", Allow=", ".join(ALLOWED_METHODS))
+
+
+def read_only(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Refuse all methods but GET and HEAD, before Django looks for a CSRF token."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method not in ALLOWED_METHODS:
+            return method_not_allowed()
+        return view(request, *args, **kwargs)
+
+    return csrf_exempt(answer)
 
 
 def range_not_satisfiable(length: int) -> HttpResponse:

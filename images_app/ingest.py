@@ -38,6 +38,9 @@ def ingest_image(
 ) -> AbstractImage:
     """Let one file in: check it, store it, make its record, announce it on commit.
 
+    Within a transaction of the caller's that is rolled back later, the stored file stays
+    behind without a record: Django tells nobody of a rollback.
+
     Args:
         file: binary and seekable, such as an UploadedFile; it stays open. Its ``name`` is
             kept for downloads only, and gives the title where none is passed.
@@ -68,7 +71,7 @@ def ingest_image(
                 CameraData.objects.create(image_id=image.pk, **vars(inspection.camera))
             if gallery is not None:
                 gallery.append(image)
-            transaction.on_commit(lambda: _announce(image))
+            transaction.on_commit(lambda: _announce(image), robust=True)
     except BaseException:
         storage.delete(name)
         raise
@@ -153,4 +156,5 @@ def _aware(taken_at: dt.datetime | None) -> dt.datetime | None:
 
 def _announce(image: AbstractImage) -> None:
     logger.info("ingested image=%s format=%s bytes=%s", image.pk, image.format, image.byte_size)
-    image_ingested.send(sender=type(image), image=image)
+    # Whoever listens, the image is in: their failures are logged and change nothing.
+    image_ingested.send_robust(sender=type(image), image=image)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Group
 from django.core import checks as django_checks
 from django.core.files.storage import FileSystemStorage
@@ -221,3 +223,37 @@ def test_w001__a_storage_without_paths_is_not_asked(settings):
 def test_storage_of_the_tests__is_private(settings, tmp_path):
     assert settings.STORAGES["images"]["BACKEND"].endswith(PrivateFileSystemStorage.__name__)
     assert settings.STORAGES["images"]["OPTIONS"]["location"] == tmp_path / "images"
+
+
+def test_e005__another_storage_with_urls(settings, tmp_path):
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": tmp_path, "base_url": "/files/"},
+        },
+    }
+    assert set(ids(checks.check_storages(None))) == {"images_app.E005"}
+
+
+def test_e005__static_files_of_an_app(settings):
+    folder = Path(apps.get_app_config("images_app").path) / "static" / "secret"
+    changed = copy.deepcopy(settings.STORAGES)
+    changed["images"]["OPTIONS"]["location"] = folder
+    settings.STORAGES = changed
+    assert ids(checks.check_storages(None)) == ["images_app.E005"]
+
+
+@pytest.mark.parametrize(("first", "second"), [("a", "a"), ("a", "a/b"), ("a/b", "a")])
+def test_e006__both_in_one_folder(settings, tmp_path, first, second):
+    changed = copy.deepcopy(settings.STORAGES)
+    changed["images"]["OPTIONS"]["location"] = tmp_path / first
+    changed["image_renditions"]["OPTIONS"]["location"] = tmp_path / second
+    settings.STORAGES = changed
+    assert ids(checks.check_storages(None)) == ["images_app.E006"]
+
+
+def test_w002__gzip_over_ranges(settings):
+    assert checks.check_middleware(None) == []
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.gzip.GZipMiddleware"]
+    assert ids(checks.check_middleware(None)) == ["images_app.W002"]

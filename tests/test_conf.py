@@ -24,6 +24,8 @@ class Tunable:
     def __init__(self, *, size=1):
         self.size = size
 
+    images = galleries = may_add = read_header = inspect = render = deliver = print
+
 
 @pytest.fixture(autouse=True)
 def empty_settings(settings):
@@ -241,7 +243,7 @@ def test_presets__add_to_the_built_in_ones_or_replace_them(settings):
 def test_fingerprints__every_spec_is_found_by_its_own():
     found = conf.specs_by_fingerprint()
     assert len(found) == 1 + 4 * 3
-    for (fingerprint, image_format), (preset, spec) in found.items():
+    for (fingerprint, image_format), ((preset,), spec) in found.items():
         assert fingerprint == spec.fingerprint(PillowEngine.output_version)
         assert image_format == spec.format
         assert spec in list(preset.specs())
@@ -279,3 +281,20 @@ def test_settings__are_read_once_and_forgotten_when_they_change():
         assert not any(a is b for a, b in zip(everything, again, strict=True))
     assert conf.get_settings() is not first
     assert conf.get_settings() == first
+
+
+def test_fingerprints__of_presets_that_make_the_same_name_all_of_them(settings):
+    settings.IMAGES_APP = {"PRESETS": {"small": {"width": 640, "formats": ["webp"], "max_age": 0}}}
+    small = conf.get_settings().presets["small"]
+    (spec,) = small.specs()
+    key = (spec.fingerprint(PillowEngine.output_version), "webp")
+    presets, _ = conf.specs_by_fingerprint()[key]
+    assert {preset.name for preset in presets} == {"ladder", "small"}
+
+
+@pytest.mark.parametrize("key", ["POLICY", "ENGINE", "DELIVERY"])
+def test_backend__that_is_something_else_is_refused(settings, key):
+    settings.IMAGES_APP = {key: {"BACKEND": "builtins.object"}}
+    get = {"POLICY": conf.get_policy, "ENGINE": conf.get_engine, "DELIVERY": conf.get_delivery}[key]
+    with pytest.raises(ImproperlyConfigured, match=f"{key}.* cannot be used: it has no "):
+        get()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
 from django.http import HttpResponse
-from django.test import RequestFactory
+from django.middleware.csrf import CsrfViewMiddleware
+from django.test import AsyncRequestFactory, RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +29,7 @@ from images_app.http import (
     not_found,
     plain_response,
     range_not_satisfiable,
+    read_only,
     representation_headers,
     requested_range,
     safe_filename,
@@ -217,7 +220,29 @@ def test_conditional__304_has_the_full_set_and_no_body():
         for name, value in headers.items()
         if name not in {"Content-Type", "Content-Disposition"}
     }
-    assert response.content == b""
+    assert list(response.streaming_content) == []
+
+
+def test_conditional__304_is_empty_under_asgi_too():
+    request = AsyncRequestFactory().get("/", headers={"If-None-Match": STRONG})
+    headers = representation_headers(make_representation())
+    response = conditional_response(request, STRONG, headers)
+
+    async def read():
+        return [block async for block in response]
+
+    assert asyncio.run(read()) == []
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"])
+def test_read_only__is_decided_before_csrf(method):
+    view = read_only(lambda request: HttpResponse("seen"))
+    request = RequestFactory(enforce_csrf_checks=True).generic(method, "/")
+    refused = CsrfViewMiddleware(lambda request: None).process_view(request, view, (), {})
+    assert refused is None
+    answer = view(request)
+    assert answer.status_code == (200 if method in {"GET", "HEAD"} else 405)
+    assert answer.status_code == 200 or answer["Cache-Control"] == "no-store"
 
 
 def test_conditional__412_is_not_stored():

@@ -544,3 +544,21 @@ def test_fields__that_make_no_sense_leave_nothing(nothing_kept, fields, error):
     with pytest.raises(error):
         ingest_image(upload(), **fields)
     assert nothing_kept()
+
+
+def test_receiver__that_fails_takes_nothing_away(
+    make_image, files, django_capture_on_commit_callbacks
+):
+    """Whoever listens, the image is in."""
+
+    def fail(**kwargs):
+        raise RuntimeError("listener")
+
+    image_ingested.connect(fail)
+    try:
+        with django_capture_on_commit_callbacks(execute=True):
+            image = make_image()
+    finally:
+        image_ingested.disconnect(fail)
+    assert Image.objects.get() == image
+    assert len(files()) == 1

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
-from django.db import connections
+from django.db import OperationalError, connections
 from django.utils import timezone
 
 from images_app.conf import ORIGINALS, RENDITIONS, get_engine, get_settings, specs_by_fingerprint
@@ -386,6 +386,38 @@ def test_slots__bound_what_comes_in_too(make_image, settings, files):
     assert files() == []
 
 
+def test_record__that_fails_leaves_no_bytes(make_image, spec, monkeypatch, rendition_files):
+    image = make_image()
+
+    def fail(*args, **kwargs):
+        raise OperationalError
+
+    monkeypatch.setattr(type(Rendition.objects), "update_or_create", fail)
+    with pytest.raises(OperationalError):
+        locate_rendition(image, spec)
+    assert rendition_files() == []
+
+
+def test_image__deleted_while_a_rendition_is_made_again_leaves_nothing(
+    make_image, spec, monkeypatch, files, django_capture_on_commit_callbacks
+):
+    image, render = make_image(), PillowEngine.render
+    read(locate_rendition(image, spec))
+    (rendition,) = Rendition.objects.all()
+    storages[RENDITIONS].delete(rendition.storage_name)
+
+    def delete_first(self, *args, **kwargs):
+        with django_capture_on_commit_callbacks(execute=True):
+            Image.objects.get(pk=image.pk).delete()
+        return render(self, *args, **kwargs)
+
+    location = locate_rendition(image, spec)
+    monkeypatch.setattr(PillowEngine, "render", delete_first)
+    with pytest.raises(BytesGone):
+        location.open()
+    assert files() == []
+
+
 # --- several at once --------------------------------------------------------------------------
 
 
@@ -449,7 +481,7 @@ def test_url__ends_in_public_id_version_fingerprint_and_extension():
 )
 def test_url__takes_the_narrowest_rung_that_is_wide_enough(width, rung):
     url = rendition_url(unsaved(), "ladder", width=width)
-    preset, spec = resolve(url.rsplit("/", 1)[1])
+    (preset,), spec = resolve(url.rsplit("/", 1)[1])
     assert (preset.name, spec.width, spec.format) == ("ladder", rung, "jpeg")
 
 
@@ -505,7 +537,7 @@ def test_sources__know_their_type():
 )
 def test_is_made_for__knows_the_collapsed_rungs(width, rung, expected):
     preset = get_settings().presets["ladder"]
-    assert is_made_for(unsaved(width), preset, preset.spec(rung, "jpeg")) is expected
+    assert is_made_for(unsaved(width), [preset], preset.spec(rung, "jpeg")) is expected
 
 
 @pytest.mark.parametrize(

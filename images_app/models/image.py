@@ -9,7 +9,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -25,6 +25,7 @@ if not hasattr(settings, "IMAGES_APP_IMAGE_MODEL"):
 IMAGE_MODEL: str = settings.IMAGES_APP_IMAGE_MODEL  # type: ignore[misc]
 _FIRST_SIDEWAYS = 5  # EXIF orientations from here on swap width and height
 _FOCAL_POINT = frozenset({"focal_x", "focal_y"})
+_TRACKED = _FOCAL_POINT | {"version"}
 _UNIT = [MinValueValidator(0.0), MaxValueValidator(1.0)]
 
 
@@ -145,17 +146,26 @@ class AbstractImage(models.Model):
         return self.title or self.file_name or str(self.public_id)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save; a moved focal point raises the version, for the crops have new bytes then."""
-        written = _FOCAL_POINT
-        if kwargs.get("update_fields") is not None:
-            kwargs["update_fields"] = frozenset(kwargs["update_fields"])
-            written = written & kwargs["update_fields"]
-        if not self._state.adding and _has_moved(self, written):
-            self.version += 1
-            if kwargs.get("update_fields") is not None:
-                kwargs["update_fields"] |= {"version"}
-        super().save(*args, **kwargs)
-        _remember_focal_point(self, written)
+        """Save; a moved focal point raises the version, for the crops have new bytes then.
+
+        A URL must never mean two pictures. So the version rises from what the database has,
+        under a lock, and neither it nor the focal point is written back by who left it alone.
+        """
+        if args or self._state.adding or kwargs.get("force_insert"):
+            super().save(*args, **kwargs)
+            _remember(self, _TRACKED)
+            return
+        wanted = kwargs.pop("update_fields", None)
+        names = _loaded_fields(self) if wanted is None else frozenset(wanted)
+        changed = _changed(self, names & _TRACKED)
+        names = (names - _TRACKED) | changed
+        with transaction.atomic(using=kwargs.get("using") or self._state.db):
+            if changed & _FOCAL_POINT and "version" not in changed:
+                rows = type(self)._base_manager.using(self._state.db).select_for_update()
+                self.version = rows.values_list("version", flat=True).get(pk=self.pk) + 1
+                names |= {"version"}
+            super().save(*args, update_fields=names, **kwargs)
+        _remember(self, names & _TRACKED)
 
     def get_absolute_url(self) -> str:
         """Answer with the URL of the image's page."""
@@ -163,19 +173,19 @@ class AbstractImage(models.Model):
 
     @classmethod
     def from_db(cls, *args: Any, **kwargs: Any) -> Self:
-        """Remember the focal point as it was read, for ``save`` to compare with."""
+        """Remember version and focal point as they were read, for ``save`` to compare with."""
         image = super().from_db(*args, **kwargs)
-        _remember_focal_point(image, _FOCAL_POINT)
+        _remember(image, _TRACKED)
         return image
 
     def refresh_from_db(
         self, using: Any = None, fields: Any = None, from_queryset: Any = None
     ) -> None:
-        """Read again, the focal point that ``save`` compares with included."""
+        """Read again, what ``save`` compares with included."""
         fields = None if fields is None else list(fields)
-        read = _FOCAL_POINT if fields is None else _FOCAL_POINT.intersection(fields)
+        read = _TRACKED if fields is None else _TRACKED.intersection(fields)
         super().refresh_from_db(using=using, fields=fields, from_queryset=from_queryset)
-        _remember_focal_point(self, read)
+        _remember(self, read)
 
     @property
     def original_url(self) -> str:
@@ -234,13 +244,23 @@ def shown_size(width: int, height: int, orientation: int) -> Size:
     return (width, height) if orientation < _FIRST_SIDEWAYS else (height, width)
 
 
-def _has_moved(image: AbstractImage, names: frozenset[str]) -> bool:
-    """Compare with what was read; what was set without having been read counts as moved."""
-    values, read = image.__dict__, image.__dict__.get("_focal_point_read", {})
-    return any(name in values and values[name] != read.get(name) for name in names)
+def _loaded_fields(image: AbstractImage) -> frozenset[str]:
+    """Name what a plain save() writes: every field that is not deferred."""
+    deferred = image.get_deferred_fields()
+    return frozenset(
+        field.name
+        for field in image._meta.concrete_fields
+        if not (field.primary_key or field.generated or field.attname in deferred)
+    )
 
 
-def _remember_focal_point(image: AbstractImage, names: frozenset[str]) -> None:
-    """Note the focal point as the database has it, as far as it is loaded."""
-    values, read = image.__dict__, image.__dict__.get("_focal_point_read", {})
-    values["_focal_point_read"] = read | {name: values[name] for name in names if name in values}
+def _changed(image: AbstractImage, names: frozenset[str]) -> frozenset[str]:
+    """Compare with what was read; what was set without having been read counts as changed."""
+    values, read = image.__dict__, image.__dict__.get("_read", {})
+    return frozenset(name for name in names if name in values and values[name] != read.get(name))
+
+
+def _remember(image: AbstractImage, names: frozenset[str]) -> None:
+    """Note these fields as the database has them, as far as they are loaded."""
+    values, read = image.__dict__, image.__dict__.get("_read", {})
+    values["_read"] = read | {name: values[name] for name in names if name in values}

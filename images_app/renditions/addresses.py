@@ -85,13 +85,16 @@ def specs_for(image: AbstractImage, presets: Iterable[Preset]) -> list[Rendition
     return list(found)
 
 
-def resolve(file_name: str) -> tuple[Preset, RenditionSpec] | None:
-    """Answer with what the last part of a URL means; None for what no preset makes."""
+def resolve(file_name: str) -> tuple[tuple[Preset, ...], RenditionSpec] | None:
+    """Answer with what the last part of a URL means; None for what no preset makes.
+
+    Several presets may make the same bytes; they are of one level then.
+    """
     fingerprint, _, extension = file_name.partition(".")
     image_format = _FORMATS_BY_EXTENSION.get(extension, "")
     return specs_by_fingerprint().get((fingerprint, image_format))
 
 
-def is_made_for(image: AbstractImage, preset: Preset, spec: RenditionSpec) -> bool:
+def is_made_for(image: AbstractImage, presets: Iterable[Preset], spec: RenditionSpec) -> bool:
     """Tell whether an image has this rung; those far above its own width do not exist."""
-    return spec.width in preset.rungs(image.width)
+    return any(spec.width in preset.rungs(image.width) for preset in presets)

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from django.core.files import File
 from django.core.files.storage import storages
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from images_app.conf import ORIGINALS, RENDITIONS, get_engine, get_settings
 from images_app.exceptions import Busy, BytesGone, StorageUnavailable
@@ -92,6 +92,9 @@ def make_again(image: AbstractImage, spec: RenditionSpec, rendition: Rendition) 
         _rendered(image, [spec]) as [(_size, target)],
     ):
         length = _store(image, spec, target)
+    if not Rendition.objects.filter(pk=rendition.pk).exists():  # deleted while it was made
+        storages[RENDITIONS].delete(_name(image, spec))
+        raise BytesGone("image deleted")
     if (rendition.storage_alias, rendition.byte_size) != (RENDITIONS, length):
         Rendition.objects.filter(pk=rendition.pk).update(storage_alias=RENDITIONS, byte_size=length)
         raise StorageUnavailable("made again with another length")
@@ -157,12 +160,16 @@ def _record(
         "byte_size": length,
         "storage_alias": RENDITIONS,
     }
+    images = type(image)._base_manager.select_for_update()
     try:
         with transaction.atomic():
+            # Locked, so that who deletes the image waits and then takes this rendition along.
+            if images.filter(pk=image.pk).first() is None:
+                raise BytesGone("image deleted")  # noqa: TRY301 (the same clean-up)
             return Rendition.objects.update_or_create(**_identity(image, spec), defaults=values)[0]
-    except IntegrityError as error:  # the image was deleted meanwhile, and would leave this behind
+    except BaseException:  # no record, no bytes
         storages[RENDITIONS].delete(_name(image, spec))
-        raise BytesGone("image deleted") from error
+        raise
 
 
 def _name(image: AbstractImage, spec: RenditionSpec) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import wraps
+from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
 
@@ -15,11 +16,10 @@ from images_app.access import Level
 from images_app.conf import get_delivery, get_settings
 from images_app.exceptions import ImagesAppError
 from images_app.http import (
-    ALLOWED_METHODS,
     conditional_response,
     error_response,
-    method_not_allowed,
     not_found,
+    read_only,
     representation_headers,
 )
 from images_app.renditions import is_made_for, locate_original, locate_rendition, resolve
@@ -35,10 +35,9 @@ View = Callable[..., HttpResponseBase]
 def _image_bytes(view: Callable[..., Representation | None]) -> View:
     """Carry a view's representation to the client; None is the one 404."""
 
+    @read_only
     @wraps(view)
     def answer(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        if request.method not in ALLOWED_METHODS:
-            return method_not_allowed()
         try:
             representation = view(request, **kwargs)
             return not_found() if representation is None else _send(request, representation)
@@ -58,9 +57,10 @@ def _send(request: HttpRequest, representation: Representation) -> HttpResponseB
     return get_delivery().deliver(request, location, representation.etag, headers)
 
 
+@read_only
 def nothing(request: HttpRequest, *, rest: str) -> HttpResponseBase:
     """Answer for an address that no image can have, as for one that it has not."""
-    return not_found() if request.method in ALLOWED_METHODS else method_not_allowed()
+    return not_found()
 
 
 @_image_bytes
@@ -71,13 +71,13 @@ def rendition(
     meaning = resolve(file_name)
     if meaning is None:
         return None
-    preset, spec = meaning
-    found = find_image(request, public_id, preset.level)
+    presets, spec = meaning
+    found = find_image(request, public_id, presets[0].level)
     if found is None:
         return None
     image, is_public = found
     # As text: "01" would be a second address of the same bytes.
-    if str(image.version) != version or not is_made_for(image, preset, spec):
+    if str(image.version) != version or not is_made_for(image, presets, spec):
         return None
     return Representation(
         content_type=CONTENT_TYPES[spec.format],
@@ -85,7 +85,7 @@ def rendition(
         filename=f"{image.title or public_id}.{EXTENSIONS[spec.format]}",
         is_attachment=False,
         is_public=is_public,
-        max_age=preset.max_age,
+        max_age=min(preset.max_age for preset in presets),
         locate=lambda: locate_rendition(image, spec),
     )
 
@@ -102,7 +102,8 @@ def original(request: HttpRequest, *, public_id: UUID, file_name: str) -> Repres
     return Representation(
         content_type=image.content_type,
         etag=f'"{image.version}-original"',
-        filename=image.file_name or file_name,
+        # The client's name, with our extension: a JPEG never comes back as a page.
+        filename=f"{PurePosixPath(image.file_name or file_name).stem}.{EXTENSIONS[image.format]}",
         is_attachment="download" in request.GET,
         is_public=is_public,
         max_age=get_settings().original_max_age,

@@ -11,11 +11,12 @@ from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.urls import get_resolver, get_urlconf
 from django.utils.cache import patch_cache_control, patch_vary_headers
-from django.views.decorators.http import require_safe
 
 from images_app.access import Level, Viewer
 from images_app.conf import get_settings
+from images_app.http import read_only
 from images_app.models import Gallery, GalleryItem, get_image_model
 from images_app.views.authorise import viewer_of, visible_galleries, visible_images
 from images_app.views.keyset import Page, keyset_page, neighbours
@@ -24,7 +25,7 @@ _GALLERIES_ON_A_PAGE = 48
 _ITEM_ORDER = ("item_position", "item_id")
 
 
-@require_safe
+@read_only
 def gallery_list(request: HttpRequest) -> HttpResponseBase:
     """Show the galleries that the viewer may see, each with a cover that they may see too."""
     viewer = viewer_of(request)
@@ -47,7 +48,7 @@ def gallery_list(request: HttpRequest) -> HttpResponseBase:
     )
 
 
-@require_safe
+@read_only
 def gallery(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     """Show one gallery."""
     viewer = viewer_of(request)
@@ -63,7 +64,7 @@ def gallery(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     )
 
 
-@require_safe
+@read_only
 def image(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     """Show one image; ``?gallery=`` names the gallery whose neighbours are linked."""
     viewer = viewer_of(request)
@@ -127,11 +128,16 @@ def _page(request: HttpRequest, queryset: Any, order: tuple[str, ...], size: int
 
 def _absent(request: HttpRequest) -> HttpResponseBase:
     """Answer alike for what is not there and what is not shown: login first, else 404."""
+    response: HttpResponseBase
     if not request.user.is_authenticated:
-        response: HttpResponseBase = redirect_to_login(request.get_full_path())
+        response = redirect_to_login(request.get_full_path())
         response.headers["Cache-Control"] = "no-store"
         return response
-    raise Http404
+    # The project's own page, as for an address that leads nowhere.
+    handler: Any = get_resolver(get_urlconf()).resolve_error_handler(404)
+    response = handler(request, exception=Http404())
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _respond(

@@ -269,3 +269,32 @@ def test_get_image_model__says_what_is_wrong(monkeypatch, name, reason):
 def test_public_id__is_random():
     assert len({Image().public_id for _ in range(10)}) == 10
     assert all(isinstance(Image().public_id, uuid.UUID) for _ in range(3))
+
+
+@pytest.mark.django_db
+def test_version__never_repeats_however_stale_the_instance(make_image):
+    first, second = make_image(), Image.objects.get()
+    first.focal_x = 0.0
+    first.save()
+    second.focal_x = 1.0
+    second.save()
+    assert (first.version, second.version) == (2, 3)
+
+
+@pytest.mark.django_db
+def test_version__is_not_written_back_by_who_changed_something_else(make_image):
+    moved, stale = make_image(), Image.objects.get()
+    moved.focal_x = 0.0
+    moved.save()
+    stale.title = "other"
+    stale.save()
+    found = Image.objects.get()
+    assert (found.version, found.focal_x, found.title) == (2, 0.0, "other")
+
+
+@pytest.mark.django_db
+def test_version__that_was_raised_on_purpose_is_written(make_image):
+    image = Image.objects.get(pk=make_image().pk)
+    image.version += 1
+    image.save()
+    assert Image.objects.get().version == 2

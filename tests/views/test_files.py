@@ -7,6 +7,7 @@ import io
 import pytest
 from django.core.files.storage import storages
 from django.http.response import HttpResponseBase
+from django.test import Client
 from PIL import ExifTags, PngImagePlugin
 from PIL import Image as PillowImage
 
@@ -309,7 +310,8 @@ def test_304__touches_no_storage_and_makes_nothing(mine, image, no_work, url_of,
     no_work()
     tag = tag.format(etag=etag, strong=etag.removeprefix("W/"))
     response = mine.get(url, headers={"If-None-Match": tag})
-    assert (response.status_code, response.content) == (304, b"")
+    assert (response.status_code, body(response)) == (304, b"")
+    assert "Content-Length" not in response.headers
     assert not Rendition.objects.exists()
 
 
@@ -480,3 +482,24 @@ def test_original__is_sent_in_ranges_that_join_to_the_whole(mine, make_image, ow
         for start in range(0, len(content), 50_000)
     ]
     assert b"".join(parts) == content
+
+
+def test_original__is_never_saved_under_another_type(client_of, make_user, make_image):
+    """A JPEG that was uploaded as a page does not come back as one."""
+    owner = make_user()
+    image = make_image(name="invoice.html", owner=owner)
+    response = client_of(owner).get(image.original_url + "?download")
+    response.close()
+    assert response["Content-Disposition"] == 'attachment; filename="invoice.jpg"'
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PROPFIND"])
+def test_other_methods__are_405_with_csrf_checks_on(make_gallery, method):
+    client = Client(enforce_csrf_checks=True)
+    gallery = make_gallery(visibility="public", images=1)
+    image = gallery.images.get()
+    urls = [image.original_url, rendition_url(image, "thumb")]
+    for url in [*urls, image.get_absolute_url(), gallery.get_absolute_url()]:
+        response = client.generic(method, url)
+        assert (response.status_code, response["Allow"]) == (405, "GET, HEAD")
+        assert response["Cache-Control"] == "no-store"

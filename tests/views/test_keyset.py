@@ -81,12 +81,19 @@ def test_page__without_rows(db):
     assert (page.rows, page.previous, page.next) == ([], None, None)
 
 
-def test_page__a_row_that_has_gone_does_not_break_its_cursor(galleries):
+def test_page__behind_a_row_that_has_gone_is_the_first(galleries):
     first = keyset_page(galleries, ORDER, 3)
-    second = keyset_page(galleries, ORDER, 3, after=first.next)
     first.rows[-1].delete()
     again = keyset_page(galleries, ORDER, 3, after=first.next)
-    assert [row.pk for row in again.rows] == [row.pk for row in second.rows]
+    assert [row.pk for row in again.rows[:2]] == [row.pk for row in first.rows[:2]]
+
+
+def test_page__behind_a_row_that_the_viewer_may_not_see_is_the_first(galleries):
+    """A cursor is no way to ask where a hidden row stands."""
+    hidden = galleries.first()
+    visible = galleries.exclude(pk=hidden.pk)
+    page = keyset_page(visible, ORDER, 3, after=str(hidden.public_id))
+    assert page == keyset_page(visible, ORDER, 3)
 
 
 def test_page__a_new_row_in_front_moves_nothing(galleries):
@@ -106,8 +113,9 @@ def test_cursor__survives_another_time_zone(galleries, settings):
 
 
 def test_cursor__is_made_for_a_url(galleries):
-    cursor = keyset_page(galleries, ORDER, 3).next
-    assert set(cursor) <= set("0123456789-_:.TZ")
+    """And shows nothing but what URLs show anyway."""
+    page = keyset_page(galleries, ORDER, 3)
+    assert page.next == str(page.rows[-1].public_id)
 
 
 @pytest.mark.django_db
@@ -115,28 +123,14 @@ def test_cursor__is_made_for_a_url(galleries):
     "cursor",
     [
         "",
-        "_",
-        "__",
         "nonsense",
         "1",
-        "1_2",
-        "1_2_3",  # a number where a date belongs
-        "1_2024-01-01T00:00:00Z_2024-01-01T00:00:00Z",  # and the reverse
-        "2024-01-01T00:00:00Z_2024-01-01T00:00:00Z_1",
-        "1_2024-01-01T00:00:00Z_1_1",
-        "1_2024-01-01T00:00:00_1",  # no time zone
-        "1_2024-13-01T00:00:00Z_1",
-        "1_T_1",
-        "1_2024-01-01T00:00:00Z_",
-        "1.5_2024-01-01T00:00:00Z_1",
-        "nan_2024-01-01T00:00:00Z_1",
-        f"{2**63}_2024-01-01T00:00:00Z_1",
-        f"1_2024-01-01T00:00:00Z_-{2**63}",
-        "1_0001-01-01T00:00:00+23:59_1",  # before the first hour of the calendar
-        "1_9999-12-31T23:59:59-23:59_1",
-        "1_2024-01-01T00:00:00Z_" + "1" * 200,
-        "\x00_\x00_\x00",
-        "1_2024-01-01T00:00:00Z_'; DROP TABLE",
+        "1_2024-01-01T00:00:00Z_1",
+        "00000000-0000-0000-0000-000000000000",  # no row has it
+        "00000000-0000-0000-0000-00000000000",
+        "1" * 400,
+        "\x00",
+        "'; DROP TABLE",
     ],
 )
 @pytest.mark.parametrize("parameter", ["after", "before"])
@@ -145,16 +139,12 @@ def test_garbage__is_the_first_page(galleries, cursor, parameter):
     assert keyset_page(galleries, ORDER, 3, **{parameter: cursor}) == first
 
 
-@pytest.mark.parametrize(
-    ("parameter", "cursor"),
-    [
-        ("after", f"{2**63 - 1}_2024-01-01T00:00:00Z_1"),
-        ("before", f"-{2**63 - 1}_2024-01-01T00:00:00Z_1"),
-    ],
-)
-def test_behind_everything__is_the_first_page(galleries, parameter, cursor):
-    page = keyset_page(galleries, ORDER, 3, **{parameter: cursor})
-    assert page == keyset_page(galleries, ORDER, 3)
+def test_behind_everything__is_the_first_page(galleries):
+    """The rows behind a kept link were there once."""
+    rows = list(galleries.order_by(*ORDER))
+    first = keyset_page(galleries, ORDER, 3)
+    assert keyset_page(galleries, ORDER, 3, after=str(rows[-1].public_id)) == first
+    assert keyset_page(galleries, ORDER, 3, before=str(rows[0].public_id)) == first
 
 
 def test_before__wins_over_after(galleries):
@@ -163,7 +153,8 @@ def test_before__wins_over_after(galleries):
     assert page.rows == keyset_page(galleries, ORDER, 3).rows
 
 
-def test_page__costs_one_query(galleries, django_assert_num_queries):
-    cursor = keyset_page(galleries, ORDER, 3).next
+def test_page__costs_one_query_and_one_for_its_cursor(galleries, django_assert_num_queries):
     with django_assert_num_queries(1):
+        cursor = keyset_page(galleries, ORDER, 3).next
+    with django_assert_num_queries(2):
         keyset_page(galleries, ORDER, 3, after=cursor)
