@@ -6,10 +6,11 @@ PORT ?= 8000
 PHOTOS ?=
 VENV := .venv
 DEMO_VENV := .venv-demo
+BENCH_VENV := .venv-bench
 RUN := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-slow check matrix docs messages lock build clean
+.PHONY: help demo test test-slow check matrix bench docs messages lock build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +49,15 @@ check: $(VENV)/.ready ## ruff, mypy, imports, migrations, generated docs, deploy
 matrix: ## the suite on Django 5.2 with Python 3.11, and on Django 6.1 with Python 3.13
 	bash tests/matrix.sh 3.11 3.13
 
+$(BENCH_VENV)/.ready: benchmarks/requirements.txt
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/pip install --quiet --require-hashes -r benchmarks/requirements.txt
+	@touch $@
+
+bench: $(BENCH_VENV)/.ready ## renditions beside the peers, on the photographs in PHOTOS=folder
+	@test -d "$(PHOTOS)" || { echo "Say which photographs: make bench PHOTOS=folder" >&2; exit 1; }
+	$(BENCH_VENV)/bin/python -m benchmarks.renditions "$(PHOTOS)"
+
 docs: $(VENV)/.ready ## write the generated parts of the docs
 	$(RUN) docs/generate.py
 
@@ -58,6 +68,7 @@ messages: $(VENV)/.ready ## collect and compile translations (needs gettext)
 lock: $(VENV)/.ready ## pin every dependency anew, with hashes (needs uv)
 	UV_PYTHON_DOWNLOADS=never uv pip compile pyproject.toml --extra demo --extra s3 --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -q -o requirements.txt
 	UV_PYTHON_DOWNLOADS=never uv pip compile pyproject.toml --extra demo --extra s3 --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -c requirements.txt -q -o requirements-dev.txt
+	UV_PYTHON_DOWNLOADS=never uv pip compile benchmarks/requirements.in -c requirements-dev.txt --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -q -o benchmarks/requirements.txt
 
 build: $(VENV)/.ready ## the wheel, into dist/
 	$(RUN) -m hatchling build -t wheel

@@ -75,9 +75,7 @@ def sorl(prepared: str) -> Made:
     from sorl.thumbnail import get_thumbnail  # noqa: PLC0415
 
     for width in WIDTHS:
-        made = get_thumbnail(
-            prepared, str(width), quality=settings.QUALITY, format=settings.FORMAT
-        )
+        made = get_thumbnail(prepared, str(width), quality=settings.QUALITY, format=settings.FORMAT)
         yield width, default_storage.path(made.name)
 
 
@@ -134,9 +132,7 @@ def main() -> None:
     prepare, make = MAKERS[name]
     prepared = [(path, prepare(Path(path))) for path in paths]
     before = resource.getrusage(resource.RUSAGE_SELF)
-    made = [
-        (path, width, file) for path, original in prepared for width, file in make(original)
-    ]
+    made = [(path, width, file) for path, original in prepared for width, file in make(original)]
     after = resource.getrusage(resource.RUSAGE_SELF)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     report = {"seconds": seconds, "memory": after.ru_maxrss * 1024, "made": made}

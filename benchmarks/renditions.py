@@ -26,7 +26,7 @@ from PIL import Image, ImageCms, ImageOps
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ("images_app", "easy-thumbnails", "sorl-thumbnail", "django-imagekit", "wagtail")
-SAMPLE = 6  # photographs whose quality is judged; the metric takes seconds each
+SAMPLE = 2  # photographs whose quality is judged; the metric takes ten seconds each
 SRGB = ImageCms.createProfile("sRGB")
 
 
@@ -110,10 +110,14 @@ def main() -> None:
 
 def report(title: str, rows: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """Print one table, and answer with its figures: medians of the runs."""
-    seconds = {name: statistics.median(run["seconds"] for run in runs) for name, runs in rows.items()}
+    seconds = {
+        name: statistics.median(run["seconds"] for run in runs) for name, runs in rows.items()
+    }
     ours = seconds["images_app"]
     sys.stdout.write(f"\n{title}\n")
-    sys.stdout.write("| | CPU s | times ours | peak MB | KB out | SSIMULACRA2 |\n|---|---|---|---|---|---|\n")
+    sys.stdout.write(
+        "| | CPU s | times ours | peak MB | KB out | SSIMULACRA2 |\n|---|---|---|---|---|---|\n"
+    )
     figures = {}
     for name, runs in rows.items():
         last = runs[-1]

@@ -16,6 +16,7 @@ USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
 MEDIA_ROOT = FOLDER / "media"
+STATIC_URL = "static/"
 STORAGES = private_storages(FOLDER / "private")
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 INSTALLED_APPS = [
@@ -25,10 +26,18 @@ INSTALLED_APPS = [
     "easy_thumbnails",
     "sorl.thumbnail",
     "imagekit",
+    "wagtail.users",
+    "wagtail.sites",
+    "wagtail.documents",
     "wagtail.images",
     "wagtail.search",
+    "wagtail.admin",
     "wagtail",
+    "modelcluster",
     "taggit",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
 ]
 ROOT_URLCONF = "benchmarks.urls"
 WAGTAIL_SITE_NAME = "Benchmark"
