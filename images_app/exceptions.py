@@ -69,7 +69,7 @@ class StorageUnavailable(ImagesAppError):
 
     code = "storage_unavailable"
     status_code = 503
-    public_message = gettext_noop("The image cannot be read right now. Try again in a moment.")
+    public_message = gettext_noop("The storage cannot be reached right now. Try again in a moment.")
     retry_after = 5
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from images_app.admin.galleries import GalleryAdmin, GalleryItemAdmin
+from images_app.admin.galleries import GalleryAdmin
 from images_app.admin.images import ImageAdmin
+from images_app.admin.items import GalleryItemAdmin
 from images_app.models import Gallery, GalleryItem, Image, get_image_model
 
 __all__ = ["GalleryAdmin", "GalleryItemAdmin", "ImageAdmin"]

@@ -1,25 +1,19 @@
-"""What the admins of images and galleries share: the policy, widgets, grants, previews."""
+"""What the admins of images and galleries share: the policy, previews, discretion."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from images_app.access import Level, Right
 from images_app.conf import get_settings
-from images_app.models import Grant
 from images_app.renditions import rendition_url
 from images_app.views.authorise import is_reachable, viewer_of
-
-if TYPE_CHECKING:  # generic for the type checker only
-    _TabularInline = admin.TabularInline[Grant, Any]
-else:
-    _TabularInline = admin.TabularInline
 
 
 def preview(image: Any, size: int = 80) -> SafeString:
@@ -33,8 +27,23 @@ def preview(image: Any, size: int = 80) -> SafeString:
     )
 
 
-class PolicyAdminMixin:
-    """Narrows Django's own permissions by the policy, and chooses the widgets for relations."""
+class DiscreetAdminMixin:
+    """Tells nothing of other rows where Django would do so without asking the policy."""
+
+    view_on_site: Any = False  # Django's redirect to an object's page asks nobody
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Name what was chosen; of what goes with it, the page's summary tells the number."""
+        _nested, *rest = super().get_deleted_objects(objs, request)  # type: ignore[misc]
+        name = capfirst(self.opts.verbose_name)  # type: ignore[attr-defined]
+        counts, lacking, protected = rest
+        return [f"{name}: {obj}" for obj in objs], counts, lacking, protected
+
+
+class PolicyAdminMixin(DiscreetAdminMixin):
+    """Narrows Django's own permissions by the policy."""
 
     def _visible(self, request: HttpRequest, access: Any) -> QuerySet[Any]:
         """Answer with the rows of this model that the viewer may reach."""
@@ -48,6 +57,14 @@ class PolicyAdminMixin:
         visible = self._visible(request, Level.PREVIEW)
         return visible.order_by(*self.get_ordering(request))  # type: ignore[attr-defined]
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Owning gives every level: only owners and superusers hand that on."""
+        fields = super().get_readonly_fields(request, obj)  # type: ignore[misc]
+        user: Any = request.user
+        if obj is None or obj.owner_id == user.pk or getattr(user, "is_superuser", False):
+            return fields
+        return (*fields, "owner")
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Ask Django, then the policy."""
         allowed: bool = super().has_change_permission(request, obj)  # type: ignore[misc]
@@ -57,48 +74,3 @@ class PolicyAdminMixin:
         """Ask Django, then the policy."""
         allowed: bool = super().has_delete_permission(request, obj)  # type: ignore[misc]
         return allowed and self._may(request, obj, Right.DELETE)
-
-
-class RelationWidgetsMixin:
-    """Searches related rows where the related admin may be asked, else takes their key."""
-
-    def get_autocomplete_fields(self, request: HttpRequest) -> list[str]:
-        """Answer with the relations whose admin this viewer may search."""
-        found = []
-        for name in self.raw_id_fields:  # type: ignore[attr-defined]
-            related = self.model._meta.get_field(name).remote_field.model  # type: ignore[attr-defined]
-            registered = self.admin_site._registry.get(related)  # type: ignore[attr-defined]  # noqa: SLF001
-            if registered and registered.search_fields and registered.has_view_permission(request):
-                found.append(name)
-        return found
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Offer no related objects but those that may be chosen, and no pop-up to make others."""
-        field = super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
-        for name in ("can_add_related", "can_change_related", "can_delete_related"):
-            setattr(field.widget, name, False)
-        return field
-
-
-class GrantInline(RelationWidgetsMixin, _TabularInline):
-    """Who else may see it."""
-
-    model = Grant
-    extra = 0
-    fields = ("user", "group", "level", "right", "ends_at")
-    raw_id_fields = ("user", "group")
-
-    def has_add_permission(self, request: HttpRequest, obj: Any) -> bool:  # type: ignore[override]
-        """Granting takes the right to share."""
-        return super().has_add_permission(request, obj) and self._may_share(request, obj)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Likewise."""
-        return super().has_change_permission(request, obj) and self._may_share(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Likewise."""
-        return super().has_delete_permission(request, obj) and self._may_share(request, obj)
-
-    def _may_share(self, request: HttpRequest, obj: Any) -> bool:
-        return obj is None or is_reachable(obj, viewer_of(request), Right.SHARE)

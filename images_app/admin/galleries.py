@@ -18,28 +18,30 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from images_app.access import Right
-from images_app.admin.common import (
-    GrantInline,
-    PolicyAdminMixin,
-    RelationWidgetsMixin,
-    preview,
-)
+from images_app.access import Right, Viewer
+from images_app.admin.common import PolicyAdminMixin, preview
+from images_app.admin.grants import GrantInline
+from images_app.admin.relations import RelationWidgetsMixin
 from images_app.models import Gallery, GalleryItem, get_image_model
-from images_app.views.authorise import is_reachable, viewer_of, visible_galleries, visible_images
+from images_app.views.authorise import viewer_of, visible_galleries, visible_images
 
 if TYPE_CHECKING:  # generic for the type checker only
-    _GalleryModelAdmin = admin.ModelAdmin[Gallery]
-    _ItemModelAdmin = admin.ModelAdmin[GalleryItem]
+    _ModelAdmin = admin.ModelAdmin[Gallery]
 else:
-    _GalleryModelAdmin = _ItemModelAdmin = admin.ModelAdmin
+    _ModelAdmin = admin.ModelAdmin
 
 _STRIP = 12  # previews on a gallery's page
 
 
-def _with_count(galleries: QuerySet[Any]) -> QuerySet[Any]:
-    """Annotate how many images hang in each, by a subquery: a join would multiply the rows."""
-    items = GalleryItem.objects.filter(gallery=OuterRef("pk")).order_by()
+def _visible_items(viewer: Viewer) -> QuerySet[GalleryItem]:
+    """Answer with the places of images that the viewer may see."""
+    visible = visible_images(viewer, annotate=False).values("pk")
+    return GalleryItem.objects.filter(image__in=visible)
+
+
+def _with_count(galleries: QuerySet[Any], viewer: Viewer) -> QuerySet[Any]:
+    """Annotate how many visible images hang in each; by a subquery, for joins multiply rows."""
+    items = _visible_items(viewer).filter(gallery=OuterRef("pk")).order_by()
     count = items.values("gallery").annotate(n=Count("pk")).values("n")
     counted: QuerySet[Any] = galleries.annotate(
         items_count=Coalesce(Subquery(count, output_field=IntegerField()), 0)
@@ -57,7 +59,7 @@ class VisibilityForm(forms.Form):
     )
 
 
-class GalleryAdmin(PolicyAdminMixin, RelationWidgetsMixin, _GalleryModelAdmin):
+class GalleryAdmin(PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin):
     """Galleries."""
 
     list_display = ("title", "visibility", "owner", "number_of_images", "created_at")
@@ -65,7 +67,7 @@ class GalleryAdmin(PolicyAdminMixin, RelationWidgetsMixin, _GalleryModelAdmin):
     search_fields = ("title", "description")
     list_per_page = 50
     ordering = ("position", "-created_at", "-id")
-    raw_id_fields = ("owner", "cover")
+    raw_id_fields = known_only_fields = ("owner", "cover")
     readonly_fields = ("images_shown", "created_at", "updated_at")
     inlines = (GrantInline,)
     actions = ("change_visibility",)
@@ -85,7 +87,25 @@ class GalleryAdmin(PolicyAdminMixin, RelationWidgetsMixin, _GalleryModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Count the images along the way."""
-        return _with_count(super().get_queryset(request))
+        return _with_count(super().get_queryset(request), viewer_of(request))
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        """Remember who looks at the gallery, for what its page shows of images."""
+        gallery: Any = super().get_object(request, object_id, from_field)
+        if gallery is not None:
+            gallery.shown_to = viewer_of(request)
+        return gallery
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Where nothing may be changed, Django would name the cover without asking the policy."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return fieldsets
+        shown = {"cover": "cover_shown"}
+        return [
+            (name, {**options, "fields": [shown.get(str(f), f) for f in options["fields"]]})
+            for name, options in fieldsets
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Opening a gallery to others takes the right to share."""
@@ -102,12 +122,19 @@ class GalleryAdmin(PolicyAdminMixin, RelationWidgetsMixin, _GalleryModelAdmin):
         count: int = gallery.items_count
         return count
 
+    @admin.display(description=gettext_lazy("cover"))
+    def cover_shown(self, gallery: Any) -> str:
+        """Name the cover to those who may see it."""
+        visible = visible_images(gallery.shown_to, annotate=False)
+        return ", ".join(str(image) for image in visible.filter(pk=gallery.cover_id)) or "–"
+
     @admin.display(description=gettext_lazy("images"))
-    def images_shown(self, gallery: Gallery) -> SafeString:
+    def images_shown(self, gallery: Any) -> SafeString:
         """Show the first few images, and lead to adding and arranging."""
         if gallery._state.adding:
             return SafeString(_("Save the gallery first, then add images."))
-        items = gallery.items.select_related("image").filter(image__trashed_at=None)[:_STRIP]
+        items = _visible_items(gallery.shown_to).filter(gallery=gallery)
+        strip = items.select_related("image")[:_STRIP]
         image_model = get_image_model()._meta
         add = reverse(
             f"{self.admin_site.name}:{image_model.app_label}_{image_model.model_name}_add"
@@ -117,7 +144,7 @@ class GalleryAdmin(PolicyAdminMixin, RelationWidgetsMixin, _GalleryModelAdmin):
             '<div class="images-app-strip">{}</div>'
             '<p><a class="button" href="{}?{}">{}</a> <a class="button" href="{}?{}">{}</a> '
             '<a class="button" href="{}">{}</a></p>',
-            format_html_join("", "{}", ((preview(item.image),) for item in items)),
+            format_html_join("", "{}", ((preview(item.image),) for item in strip)),
             add,
             urlencode({"gallery": gallery.pk}),
             _("Add images"),
@@ -136,9 +163,9 @@ class GalleryAdmin(PolicyAdminMixin, RelationWidgetsMixin, _GalleryModelAdmin):
         self, request: HttpRequest, queryset: QuerySet[Gallery]
     ) -> HttpResponse | None:
         """Ask for the new visibility, show what it will touch, and change it once confirmed."""
-        galleries = _with_count(self._visible(request, Right.SHARE)).filter(
-            pk__in=list(queryset.values_list("pk", flat=True))
-        )
+        chosen_keys = list(queryset.values_list("pk", flat=True))
+        shareable = self._visible(request, Right.SHARE).filter(pk__in=chosen_keys)
+        galleries = _with_count(shareable, viewer_of(request))
         form = VisibilityForm(request.POST if "confirmed" in request.POST else None)
         if form.is_valid():
             chosen = list(galleries)
@@ -163,57 +190,3 @@ class GalleryAdmin(PolicyAdminMixin, RelationWidgetsMixin, _GalleryModelAdmin):
             "action_checkbox_name": ACTION_CHECKBOX_NAME,
         }
         return TemplateResponse(request, "admin/images_app/change_visibility.html", context)
-
-
-class GalleryItemAdmin(RelationWidgetsMixin, _ItemModelAdmin):
-    """The order of the images of a gallery, a page at a time however many there are."""
-
-    list_display = ("preview", "image", "gallery", "position")
-    list_display_links = ("preview", "image")
-    list_editable = ("position",)
-    list_filter = ("gallery",)
-    search_fields = ("image__title", "image__file_name", "gallery__title")
-    list_select_related = ("image", "gallery")
-    list_per_page = 100
-    ordering = ("gallery", "position", "id")
-    raw_id_fields = ("gallery", "image")
-
-    class Media:
-        css = {"all": ["images_app/admin.css"]}
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[GalleryItem]:
-        """Answer with the places in visible galleries of visible images."""
-        viewer = viewer_of(request)
-        return (
-            super()
-            .get_queryset(request)
-            .filter(
-                gallery__in=visible_galleries(viewer, annotate=False).values("pk"),
-                image__in=visible_images(viewer, annotate=False).values("pk"),
-            )
-        )
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Hanging an image shows it to others: that takes the right to share it."""
-        viewer = viewer_of(request)
-        if db_field.name == "image":
-            kwargs["queryset"] = visible_images(viewer, Right.SHARE)
-        elif db_field.name == "gallery":
-            kwargs["queryset"] = visible_galleries(viewer, Right.CHANGE)
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Changing a place changes the gallery."""
-        return super().has_change_permission(request, obj) and self._may(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Likewise."""
-        return super().has_delete_permission(request, obj) and self._may(request, obj)
-
-    def _may(self, request: HttpRequest, obj: Any) -> bool:
-        return obj is None or is_reachable(obj.gallery, viewer_of(request), Right.CHANGE)
-
-    @admin.display(description=gettext_lazy("preview"))
-    def preview(self, item: GalleryItem) -> SafeString:
-        """Show a small square."""
-        return preview(item.image)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
@@ -17,13 +17,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from images_app.access import Right
-from images_app.admin.common import (
-    GrantInline,
-    PolicyAdminMixin,
+from images_app.admin.common import PolicyAdminMixin, preview
+from images_app.admin.grants import GrantInline
+from images_app.admin.relations import (
     RelationWidgetsMixin,
-    preview,
+    VisibleGalleriesFilter,
+    may_read,
 )
 from images_app.forms import UploadForm
+from images_app.models import Gallery
 from images_app.views.authorise import viewer_of, visible_galleries, visible_images
 
 if TYPE_CHECKING:  # generic for the type checker only
@@ -54,11 +56,16 @@ class ImageAdmin(PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin):
 
     list_display = ("preview", "title", "owner", "galleries_shown", "dimensions", "created_at")
     list_display_links = ("preview", "title")
-    list_filter = ("format", AlternativeTextFilter, "created_at", "galleries")
+    list_filter = (
+        "format",
+        AlternativeTextFilter,
+        "created_at",
+        ("galleries", VisibleGalleriesFilter),
+    )
     search_fields = ("title", "alt_text", "caption", "file_name")
     list_per_page = 50
     ordering = ("-created_at", "-id")
-    raw_id_fields = ("owner",)
+    raw_id_fields = known_only_fields = ("owner",)
     readonly_fields = ("large_preview", "facts", "galleries_shown", "created_at", "updated_at")
     inlines = (GrantInline,)
     fieldsets = (
@@ -74,8 +81,11 @@ class ImageAdmin(PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin):
         css = {"all": ["images_app/admin.css"]}
 
     def _visible(self, request: HttpRequest, access: Any) -> QuerySet[Any]:
-        images = visible_images(viewer_of(request), access)
-        return images.select_related("owner").prefetch_related("galleries")
+        viewer = viewer_of(request)
+        galleries = Prefetch(
+            "galleries", visible_galleries(viewer, annotate=False), to_attr="visible_galleries"
+        )
+        return visible_images(viewer, access).select_related("owner").prefetch_related(galleries)
 
     @admin.display(description=gettext_lazy("preview"))
     def preview(self, image: Any) -> SafeString:
@@ -89,8 +99,8 @@ class ImageAdmin(PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin):
 
     @admin.display(description=gettext_lazy("galleries"))
     def galleries_shown(self, image: Any) -> str:
-        """Name the galleries where the image hangs."""
-        return ", ".join(gallery.title for gallery in image.galleries.all()) or "–"
+        """Name the galleries where the image hangs, as far as the viewer may see them."""
+        return ", ".join(gallery.title for gallery in image.visible_galleries) or "–"
 
     @admin.display(description=gettext_lazy("size"), ordering="width")
     def dimensions(self, image: Any) -> str:
@@ -126,7 +136,7 @@ class ImageAdmin(PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin):
             added = form.ingest(owner=request.user)
             self._tell(request, added)
             if not form.errors:
-                return HttpResponseRedirect(self._after_adding(form))
+                return HttpResponseRedirect(self._after_adding(request, form))
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -144,9 +154,11 @@ class ImageAdmin(PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin):
             text = ngettext("%d image was added.", "%d images were added.", len(added))
             messages.success(request, text % len(added))
 
-    def _after_adding(self, form: UploadForm) -> str:
+    def _after_adding(self, request: HttpRequest, form: UploadForm) -> str:
+        """Lead to what was filled; those who may only add, to adding more."""
         gallery = form.cleaned_data["gallery"]
-        if gallery is not None:
+        if gallery is not None and may_read(request, Gallery):
             return reverse(f"{self.admin_site.name}:images_app_gallery_change", args=[gallery.pk])
         names = f"{self.opts.app_label}_{self.opts.model_name}"
-        return reverse(f"{self.admin_site.name}:{names}_changelist")
+        view = "changelist" if self.has_view_or_change_permission(request) else "add"
+        return reverse(f"{self.admin_site.name}:{names}_{view}")

@@ -1,0 +1,98 @@
+"""Related rows in the admin: names only of those that the user may see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.widgets import ForeignKeyRawIdWidget
+from django.contrib.auth import get_permission_codename
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from images_app.models import Gallery, get_image_model
+from images_app.views.authorise import viewer_of, visible_galleries, visible_images
+
+
+def may_read(request: HttpRequest, model: Any) -> bool:
+    """Tell whether a model permission lets this user read a model's rows."""
+    names = (get_permission_codename(action, model._meta) for action in ("view", "change"))
+    return any(request.user.has_perm(f"{model._meta.app_label}.{name}") for name in names)
+
+
+def known_rows(request: HttpRequest, model: Any) -> QuerySet[Any]:
+    """Answer with the rows whose names this user may read; of users always themselves."""
+    if model is get_image_model():
+        return visible_images(viewer_of(request), annotate=False)
+    if model is Gallery:
+        return visible_galleries(viewer_of(request), annotate=False)
+    rows: QuerySet[Any] = model._default_manager.all()
+    if may_read(request, model):
+        return rows
+    return rows.filter(pk=request.user.pk) if isinstance(request.user, model) else rows.none()
+
+
+class KnownRawIdWidget(ForeignKeyRawIdWidget):
+    """Takes a key, and names the row only if it is a known one."""
+
+    def __init__(self, *args: Any, known: QuerySet[Any], **kwargs: Any) -> None:
+        """Take the rows that may be named."""
+        super().__init__(*args, **kwargs)
+        self.known = known
+
+    def label_and_url_for_value(self, value: Any) -> tuple[str, str]:
+        """Answer with nothing for unknown rows, as for absent ones."""
+        try:
+            is_known = self.known.filter(**{self.rel.get_related_field().name: value}).exists()
+        except (TypeError, ValueError, ValidationError):
+            is_known = False
+        return super().label_and_url_for_value(value) if is_known else ("", "")
+
+
+class RelationWidgetsMixin:
+    """Searches related rows where the related admin may be asked, else takes their key."""
+
+    known_only_fields: tuple[str, ...] = ()  # relations to nothing but known rows
+
+    def get_autocomplete_fields(self, request: HttpRequest) -> list[str]:
+        """Answer with the relations whose admin this viewer may search."""
+        found = []
+        for name in self.raw_id_fields:  # type: ignore[attr-defined]
+            related = self.model._meta.get_field(name).remote_field.model  # type: ignore[attr-defined]
+            registered = self.admin_site._registry.get(related)  # type: ignore[attr-defined]  # noqa: SLF001
+            if registered and registered.search_fields and registered.has_view_permission(request):
+                found.append(name)
+        return found
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer no related objects but those that may be chosen, and name none but known ones."""
+        known = known_rows(request, db_field.remote_field.model)
+        if db_field.name in self.known_only_fields:
+            kwargs.setdefault("queryset", known)
+        searched = self.get_autocomplete_fields(request)
+        if db_field.name in self.raw_id_fields and db_field.name not in searched:  # type: ignore[attr-defined]
+            kwargs["widget"] = KnownRawIdWidget(
+                db_field.remote_field,
+                self.admin_site,  # type: ignore[attr-defined]
+                using=kwargs.get("using"),
+                known=known,
+            )
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
+
+
+class VisibleGalleriesFilter(admin.RelatedFieldListFilter):
+    """Offers, and filters by, the galleries that the viewer may see."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
+        """Answer with keys and titles."""
+        ordering = self.field_admin_ordering(field, request, model_admin)
+        galleries = visible_galleries(viewer_of(request), annotate=False).order_by(*ordering)
+        return [(gallery.pk, str(gallery)) for gallery in galleries]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
+        """Answer for an invisible gallery as for an absent one."""
+        visible = {str(key) for key, _title in self.lookup_choices}
+        if not visible.issuperset(self.lookup_val or ()):
+            return queryset.none()
+        return super().queryset(request, queryset)
