@@ -59,7 +59,7 @@ def test_form__says_that_the_storage_fails(monkeypatch):
     assert form.is_valid()
     assert form.ingest(None) == []
     assert form.errors["images"] == [
-        "cat.jpg: The image cannot be read right now. Try again in a moment."
+        "cat.jpg: The storage cannot be reached right now. Try again in a moment."
     ]
 
 

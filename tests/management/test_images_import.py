@@ -178,7 +178,7 @@ def test_import__names_a_failing_storage(tree, run, monkeypatch):
     monkeypatch.setattr(storages["images"], "_save", fail)
     code, _, err = run(tree({"a.jpg": shade(1)}))
     assert code == 1
-    assert err == "a.jpg: The image cannot be read right now. Try again in a moment.\n"
+    assert err == "a.jpg: The storage cannot be reached right now. Try again in a moment.\n"
 
 
 def test_import__of_an_empty_folder_is_fine(tree, run):
