@@ -9,14 +9,20 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.core import checks as django_checks
-from django.core.files.storage import FileSystemStorage
+from django.core.files.storage import FileSystemStorage, Storage
 
 from images_app import checks
 from images_app.models import image as image_module
 from images_app.storages import PrivateFileSystemStorage
 
 PLAIN = "django.core.files.storage.FileSystemStorage"
-MEMORY = "django.core.files.storage.InMemoryStorage"
+
+
+class RemoteStorage(Storage):
+    """A storage without paths, whose URLs cannot be judged from here."""
+
+    def url(self, name):
+        return pytest.fail("not to be asked")
 
 
 class OwnUrlStorage(FileSystemStorage):
@@ -195,6 +201,19 @@ def test_e005__follows_links(settings, tmp_path):
     assert ids(checks.check_storages(None)) == ["images_app.E005"]
 
 
+def test_e005__follows_links_of_the_private_folder(settings, tmp_path):
+    (tmp_path / "public").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "public")
+    change(
+        settings,
+        "images",
+        BACKEND="images_app.storages.PrivateFileSystemStorage",
+        OPTIONS={"location": tmp_path / "link" / "images"},
+    )
+    settings.MEDIA_ROOT = tmp_path / "public"
+    assert ids(checks.check_storages(None)) == ["images_app.E005"]
+
+
 def test_e005__unset_folders_are_none(settings):
     settings.MEDIA_ROOT, settings.STATIC_ROOT, settings.STATICFILES_DIRS = "", None, []
     assert checks.check_storages(None) == []
@@ -216,7 +235,7 @@ def test_w001__a_storage_with_urls_for_anyone(settings, tmp_path, backend, expec
 
 
 def test_w001__a_storage_without_paths_is_not_asked(settings):
-    change(settings, "images", BACKEND=MEMORY)
+    change(settings, "images", BACKEND=f"{__name__}.RemoteStorage")
     assert checks.check_storages(None) == []
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import re
 from typing import Any
 
@@ -82,7 +81,7 @@ def _positive(value: Any) -> float | None:
         number = float(value)
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):
         return None
-    return number if math.isfinite(number) and 0 < number < 1e6 else None  # noqa: PLR2004
+    return number if 0 < number < 1e6 else None  # noqa: PLR2004
 
 
 def _whole(value: Any) -> int | None:

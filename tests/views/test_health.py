@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.core.files.storage import InMemoryStorage
-from django.db import connection
+from django.db import OperationalError, connection
 from django.urls import reverse
 
 
@@ -58,3 +58,12 @@ def test_readyz__when_the_database_does_not_answer(client, monkeypatch, caplog):
 
     monkeypatch.setattr(connection, "cursor", refuse)
     is_not_ready(client, caplog)
+
+
+def test_readyz__when_a_kept_connection_has_died(client, db, caplog):
+    # Such a connection hands out cursors still; only a query finds out.
+    def refuse(execute, sql, params, many, context):
+        raise OperationalError("server closed the connection unexpectedly")
+
+    with connection.execute_wrapper(refuse):
+        is_not_ready(client, caplog)

@@ -9,7 +9,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from images_app.models import Gallery
-from images_app.views.keyset import keyset_page
+from images_app.views.keyset import keyset_page, neighbours
 
 ORDER = ("position", "-created_at", "-id")
 START = dt.datetime(2024, 1, 1, 12, 30, 15, 123_456, tzinfo=dt.UTC)
@@ -74,6 +74,13 @@ def test_walk__by_annotations(galleries):
     expected = list(annotated.order_by("-place", "number").values_list("pk", flat=True))
     forwards, backwards = walk(annotated, ("-place", "number"), 3)
     assert keys(forwards) == keys(reversed(backwards)) == expected
+
+
+def test_neighbours__are_the_rows_before_and_after(galleries):
+    rows = list(galleries.order_by(*ORDER))
+    for before, row, after in zip([None, *rows], rows, [*rows[1:], None], strict=False):
+        key = (row.position, row.created_at, row.pk)
+        assert neighbours(galleries, ORDER, key) == [before, after]
 
 
 def test_page__without_rows(db):
