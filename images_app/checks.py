@@ -24,16 +24,9 @@ from images_app.conf import (
 from images_app.models import get_image_model
 
 STORAGES_TO_PASTE = """\
-STORAGES |= {
-    "images": {
-        "BACKEND": "images_app.storages.PrivateFileSystemStorage",
-        "OPTIONS": {"location": BASE_DIR / "private" / "images"},
-    },
-    "image_renditions": {
-        "BACKEND": "images_app.storages.PrivateFileSystemStorage",
-        "OPTIONS": {"location": BASE_DIR / "private" / "renditions", "allow_overwrite": True},
-    },
-}"""
+from images_app.storages import private_storages
+
+STORAGES = private_storages(BASE_DIR / "private")  # or private_storages(folder, STORAGES)"""
 
 
 def register_all() -> None:
@@ -60,14 +53,14 @@ def check_settings(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
 
 
 def check_storages(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
-    """E001, E003, E005, E006: storages missing, unusable, in reach of the public, or shared."""
+    """E001, E003, E005 to E007: storages missing, unusable, public, shared, or nowhere certain."""
     missing = [alias for alias in (ORIGINALS, RENDITIONS) if alias not in settings.STORAGES]
     if missing:
         return [
             Error(
                 f"STORAGES lacks {' and '.join(map(repr, missing))}; "
                 f"Django's default storage is public, so it is not used for images.",
-                hint=f"Paste into your settings, and choose the folders:\n{STORAGES_TO_PASTE}",
+                hint=f"Paste into your settings, and choose the folder:\n{STORAGES_TO_PASTE}",
                 id="images_app.E001",
             )
         ]
@@ -85,6 +78,14 @@ def _check_storage(alias: str) -> Iterator[CheckMessage]:
         return
     if not _has_local_paths(storage):
         return
+    given = settings.STORAGES[alias].get("OPTIONS", {}).get("location", "/")
+    if not Path(given).is_absolute():
+        yield Error(
+            f"STORAGES[{alias!r}] is in {str(given)!r}, which means another folder wherever the "
+            f"process is started.",
+            hint="Give an absolute folder, such as BASE_DIR / 'private'.",
+            id="images_app.E007",
+        )
     for name, folder in _public_folders():
         if _overlap(Path(storage.path("")), folder):
             yield Error(

@@ -195,6 +195,9 @@ def specs_by_fingerprint() -> dict[tuple[str, str], tuple[tuple[Preset, ...], Re
 
 def _build(key: str, given: Mapping[str, Any]) -> Any:
     _refuse_unknown(f"IMAGES_APP[{key!r}]", given, ["BACKEND", "OPTIONS"])
+    if "BACKEND" not in given:
+        message = f"IMAGES_APP[{key!r}] lacks 'BACKEND', the dotted path of a class."
+        raise ImproperlyConfigured(message)
     try:
         backend = import_string(str(given["BACKEND"]))(**given.get("OPTIONS", {}))
     except Exception as error:
@@ -212,6 +215,13 @@ def _parse_preset(name: str, given: Mapping[str, Any]) -> Preset:
     where = f"IMAGES_APP['PRESETS'][{name!r}]"
     _refuse_unknown(where, given, _PRESET_KEYS)
     values = dict(given)
+    if "formats" not in values:
+        message = f"{where} lacks 'formats', such as ['webp', 'jpeg']."
+        raise ImproperlyConfigured(message)
+    level = str(values.pop("level", "view")).upper()
+    if level not in Level.__members__:
+        message = f"{where}: level is 'preview', 'view' or 'original'."
+        raise ImproperlyConfigured(message)
     widths = values.pop("widths", None) or [values.pop("width", 0)]
     try:
         preset = Preset(
@@ -219,7 +229,7 @@ def _parse_preset(name: str, given: Mapping[str, Any]) -> Preset:
             widths=tuple(sorted(set(widths))),
             formats=tuple(values.pop("formats")),
             fit=Fit(values.pop("fit", "width")),
-            level=Level[str(values.pop("level", "view")).upper()],
+            level=Level[level],
             **values,
         )
     except (KeyError, TypeError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import django
 import pytest
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
@@ -232,9 +233,11 @@ def test_item_list__order_takes_the_right_to_change(staff_with, open_gallery, is
     data = {"form-TOTAL_FORMS": "1", "form-INITIAL_FORMS": "1", "_save": "Save"}
     data |= {"form-0-id": item.pk, "form-0-position": 777}
     response = client.post(reverse("admin:images_app_galleryitem_changelist"), data)
-    assert response.status_code == (302 if is_granted else 200)
+    # Django 6.1 drops the fields of rows that one may not change; before, our formset refuses.
+    is_dropped = django.VERSION >= (6, 1)
+    assert response.status_code == (302 if is_granted or is_dropped else 200)
     assert (GalleryItem.objects.get(pk=item.pk).position == 777) is is_granted
-    if not is_granted:
+    if not is_granted and not is_dropped:
         assert "gallery that you may not change" in response.content.decode()
 
 

@@ -272,6 +272,13 @@ def test_e006__both_in_one_folder(settings, tmp_path, first, second):
     assert ids(checks.check_storages(None)) == ["images_app.E006"]
 
 
+def test_e007__a_relative_folder(settings):
+    changed = copy.deepcopy(settings.STORAGES)
+    changed["images"]["OPTIONS"]["location"] = "private/images"
+    settings.STORAGES = changed
+    assert ids(checks.check_storages(None)) == ["images_app.E007"]
+
+
 def test_w002__gzip_over_ranges(settings):
     assert checks.check_middleware(None) == []
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.gzip.GZipMiddleware"]

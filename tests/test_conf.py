@@ -120,7 +120,7 @@ def test_limits__are_those_of_the_settings(settings):
         (preset(widths=[100]), "IMAGES_APP['PRESETS']['mine'] cannot be used: "),  # and a width
         ({"PRESETS": {"mine": {"formats": ["jpeg"]}}}, "widths and height are whole numbers"),
         ({"PRESETS": {"mine": {"widths": 5, "formats": ["jpeg"]}}}, "cannot be used: "),
-        ({"PRESETS": {"mine": {"width": 5}}}, "cannot be used: 'formats'"),
+        ({"PRESETS": {"mine": {"width": 5}}}, "lacks 'formats', such as"),
         (preset(height=0, fit="cover"), "widths and height are whole numbers"),
         (preset(height=10), "fit 'width' takes no height; 'contain' and 'cover' need one."),
         (preset(fit="cover"), "fit 'width' takes no height"),
@@ -142,7 +142,7 @@ def test_limits__are_those_of_the_settings(settings):
         (preset(formats=[]), "formats are of avif, webp, jpeg, png, best first."),
         (preset(formats=["gif"]), "formats are of avif, webp, jpeg, png"),
         (preset(formats="jpeg"), "formats are of avif, webp, jpeg, png"),
-        (preset(level="secret"), "cannot be used: 'SECRET'"),
+        (preset(level="secret"), "level is 'preview', 'view' or 'original'"),
         (preset(quality={"jpeg": 0}), "quality is a dict from a format to a whole number"),
         (preset(quality={"jpeg": 101}), "quality is a dict"),
         (preset(quality={"jpeg": "80"}), "quality is a dict"),
@@ -166,7 +166,7 @@ def test_settings__what_makes_no_sense_is_refused(settings, value, message):
     [
         (None, "IMAGES_APP['POLICY'] must be a dict."),
         ("images_app.policies.DefaultPolicy", "IMAGES_APP['POLICY'] must be a dict."),
-        ({}, "IMAGES_APP['POLICY'] cannot be used: 'BACKEND'"),
+        ({}, "IMAGES_APP['POLICY'] lacks 'BACKEND'"),
         ({"BACKEND": "nowhere.Policy"}, "cannot be used: No module named 'nowhere'"),
         ({"BACKEND": 5}, "cannot be used: 5 doesn't look like a module path"),
         ({"BACKEND": f"{__name__}.Missing"}, "cannot be used: "),

@@ -94,7 +94,13 @@ class GalleryItemAdmin(DiscreetAdminMixin, RelationWidgetsMixin, _ModelAdmin):
         return super().has_delete_permission(request, obj) and self._may(request, obj)
 
     def _may(self, request: HttpRequest, obj: Any) -> bool:
-        return obj is None or is_reachable(obj.gallery, viewer_of(request), Right.CHANGE)
+        """Ask the policy once for each gallery: Django 6.1 asks us for each row of a list."""
+        if obj is None:
+            return True
+        known: dict[int, bool] = request.__dict__.setdefault("_images_app_changeable", {})
+        if obj.gallery_id not in known:
+            known[obj.gallery_id] = is_reachable(obj.gallery, viewer_of(request), Right.CHANGE)
+        return known[obj.gallery_id]
 
     @admin.display(description=gettext_lazy("preview"))
     def preview(self, item: GalleryItem) -> SafeString:

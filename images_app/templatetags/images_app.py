@@ -15,6 +15,7 @@ from images_app.specs import Preset
 
 register = template.Library()
 
+_PLACES = ("grid", "cover", "thumb", "page")
 _ROW_HEIGHT = 240  # CSS pixels of a row in the grid, see images_app.css
 _ROW_HEIGHT_NARROW = 150
 _STRETCH = 1.3  # how much wider than its height asks for an image in a row may become
@@ -33,6 +34,12 @@ def picture(image: Any, *, place: str = "page", eager: bool = False) -> dict[str
         eager: whether it is in sight at once, so that it is not loaded lazily.
 
     """
+    if place not in _PLACES:
+        message = f"place is {place!r}; there are {', '.join(_PLACES)}."
+        raise ValueError(message)
+    if not hasattr(image, "viewer_level"):
+        message = "Take the image from Image.objects.visible_to(viewer): its level is not known."
+        raise ValueError(message)
     preset = _preset(image, place)
     found = sources(image, preset)
     groups = [

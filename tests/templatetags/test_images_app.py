@@ -162,7 +162,7 @@ def test_picture__groups_numbers_in_no_language(settings):
 
 def test_picture__wants_a_visible_image():
     """An image without a level comes from no policy, and shows nothing by accident."""
-    with pytest.raises(AttributeError):
+    with pytest.raises(ValueError, match="Take the image from"):
         picture(Image(width=10, height=10))
 
 

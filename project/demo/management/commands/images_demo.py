@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 import secrets
+import socket
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class Command(BaseCommand):
         parser.add_argument("--no-serve", action="store_true", help="do all but serve")
         parser.add_argument("--photos", type=Path, help="a folder of photographs to bring in")
         parser.add_argument(
-            "--port", type=int, default=int(os.environ.get("PORT") or 8000), help="8000"
+            "--port", type=_port, default=os.environ.get("PORT") or "8000", help="8000"
         )
 
     def handle(
@@ -56,6 +57,8 @@ class Command(BaseCommand):
         if photos is not None and not photos.is_dir():
             message = f"{photos} is not a folder."
             raise CommandError(message)
+        if not no_serve:
+            _check_port(port)
         call_command("migrate", verbosity=0)
         passwords = {name: _make_user(name) for name in ("viewer", "editor", "admin")}
         self._make_galleries()
@@ -96,8 +99,30 @@ class Command(BaseCommand):
     def _print_logins(self, passwords: dict[str, str | None]) -> None:
         self.stdout.write("\nLogins:")
         for name, password in passwords.items():
-            shown = password or "(as printed when it was made; IMAGES_DEMO_PASSWORD sets it anew)"
+            shown = (
+                password
+                or "(as printed when it was made; to set it anew: IMAGES_DEMO_PASSWORD=...)"
+            )
             self.stdout.write(f"  {name:8} {shown}")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:  # noqa: PLR2004 (the last port)
+        message = f"{text!r} is no port; choose a number from 1 to 65535."
+        raise ArgumentTypeError(message)
+    return int(text)
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            message = (
+                f"Port {port} cannot be used ({error.strerror}). Try make demo PORT={port + 1}"
+            )
+            raise CommandError(message) from error
 
 
 def _make_user(name: str) -> str | None:
