@@ -16,7 +16,8 @@ import django  # noqa: E402
 django.setup()
 
 from images_app.checks import STORAGES_TO_PASTE  # noqa: E402
-from images_app.conf import DEFAULT_PRESETS, Settings  # noqa: E402
+from images_app.conf import Settings  # noqa: E402
+from images_app.presets import DEFAULT_PRESETS  # noqa: E402
 
 
 def _default(field: dataclasses.Field[object]) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -15,11 +13,17 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from images_app.access import Level
 from images_app.delivery import Delivery
 from images_app.engines import Engine
 from images_app.policies import Policy
-from images_app.specs import CONTENT_TYPES, OUTPUT_FORMATS, Fit, Preset, RenditionSpec
+from images_app.presets import (
+    DEFAULT_PRESETS,
+    NAMES_OF_TYPES,
+    parse_preset,
+    refuse_other_than,
+    refuse_unknown,
+)
+from images_app.specs import CONTENT_TYPES, Preset, RenditionSpec
 from images_app.validation import Limits
 
 # Two aliases of STORAGES that a host must set: Django's default storage is public.
@@ -27,32 +31,12 @@ ORIGINALS = "images"
 RENDITIONS = "image_renditions"
 DEFAULT_IMAGE_MODEL = "images_app.Image"
 
-DEFAULT_PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "thumb": {
-        "fit": "cover",
-        "width": 320,
-        "height": 320,
-        "formats": ["jpeg"],
-        "level": "preview",
-    },
-    "ladder": {"widths": [320, 640, 1280, 2048], "formats": ["avif", "webp", "jpeg"]},
-}
+_INPUT_FORMATS = tuple(CONTENT_TYPES)  # no dict: what a host writes may have no hash
+_PLAIN_TYPES = {"int": int, "str": str}
 _BACKEND_METHODS = {
     "POLICY": ("images", "galleries", "may_add"),
     "ENGINE": ("read_header", "inspect", "render"),
     "DELIVERY": ("deliver",),
-}
-_PRESET_KEYS = frozenset(
-    {"width", "widths", "height", "fit", "formats", "level", "max_age", "quality", "background"}
-)
-_INPUT_FORMATS = tuple(CONTENT_TYPES)
-_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
-_PLAIN_TYPES = {"int": int, "str": str}
-_NAMES_OF_TYPES: Mapping[type, str] = {
-    int: "a whole number",
-    str: "a name",
-    Mapping: "a dict",
-    Sequence: "a list",
 }
 
 
@@ -133,15 +117,15 @@ def get_settings() -> Settings:
     """
     given = getattr(django_settings, "IMAGES_APP", {})
     known = [f.name.upper() for f in dataclasses.fields(Settings)]
-    _refuse_unknown("IMAGES_APP", given, known)
+    refuse_unknown("IMAGES_APP", given, known)
     values = {key.lower(): value for key, value in given.items()}
     presets = values.get("presets", {})
-    _refuse_other_than(Mapping, "IMAGES_APP['PRESETS']", presets)
+    refuse_other_than(Mapping, "IMAGES_APP['PRESETS']", presets)
     values["presets"] = {
-        name: _parse_preset(name, preset) for name, preset in {**DEFAULT_PRESETS, **presets}.items()
+        name: parse_preset(name, preset) for name, preset in {**DEFAULT_PRESETS, **presets}.items()
     }
     if "formats" in values:
-        _refuse_other_than(Sequence, "IMAGES_APP['FORMATS']", values["formats"])
+        refuse_other_than(Sequence, "IMAGES_APP['FORMATS']", values["formats"])
         values["formats"] = tuple(values["formats"])
     parsed = Settings(**values)
     _check_values(parsed)
@@ -194,7 +178,7 @@ def specs_by_fingerprint() -> dict[tuple[str, str], tuple[tuple[Preset, ...], Re
 
 
 def _build(key: str, given: Mapping[str, Any]) -> Any:
-    _refuse_unknown(f"IMAGES_APP[{key!r}]", given, ["BACKEND", "OPTIONS"])
+    refuse_unknown(f"IMAGES_APP[{key!r}]", given, ["BACKEND", "OPTIONS"])
     if "BACKEND" not in given:
         message = f"IMAGES_APP[{key!r}] lacks 'BACKEND', the dotted path of a class."
         raise ImproperlyConfigured(message)
@@ -211,71 +195,11 @@ def _build(key: str, given: Mapping[str, Any]) -> Any:
     return backend
 
 
-def _parse_preset(name: str, given: Mapping[str, Any]) -> Preset:
-    where = f"IMAGES_APP['PRESETS'][{name!r}]"
-    _refuse_unknown(where, given, _PRESET_KEYS)
-    values = dict(given)
-    if "formats" not in values:
-        message = f"{where} lacks 'formats', such as ['webp', 'jpeg']."
-        raise ImproperlyConfigured(message)
-    level = str(values.pop("level", "view")).upper()
-    if level not in Level.__members__:
-        message = f"{where}: level is 'preview', 'view' or 'original'."
-        raise ImproperlyConfigured(message)
-    widths = values.pop("widths", None) or [values.pop("width", 0)]
-    try:
-        preset = Preset(
-            name=name,
-            widths=tuple(sorted(set(widths))),
-            formats=tuple(values.pop("formats")),
-            fit=Fit(values.pop("fit", "width")),
-            level=Level[level],
-            **values,
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        message = f"{where} cannot be used: {error}"
-        raise ImproperlyConfigured(message) from error
-    problem = _preset_problem(preset)
-    if problem:
-        message = f"{where}: {problem}"
-        raise ImproperlyConfigured(message)
-    return preset
-
-
-def _preset_problem(preset: Preset) -> str | None:
-    problems = {
-        "widths and height are whole numbers from 1 to 10000.": not all(
-            type(side) is int and 1 <= side <= 10_000  # noqa: PLR2004
-            for side in (*preset.widths, 1 if preset.height is None else preset.height)
-        ),
-        "fit 'width' takes no height; 'contain' and 'cover' need one.": (preset.height is None)
-        != (preset.fit is Fit.WIDTH),
-        "a ladder of widths needs fit 'width'.": len(preset.widths) > 1
-        and preset.fit is not Fit.WIDTH,
-        f"formats are of {', '.join(OUTPUT_FORMATS)}, best first.": not preset.formats
-        or any(name not in OUTPUT_FORMATS for name in preset.formats),
-        "max_age is a whole number of seconds, 0 or more.": type(preset.max_age) is not int
-        or preset.max_age < 0,
-        "quality is a dict from a format to a whole number from 1 to 100.": not _is_quality(
-            preset.quality
-        ),
-        "background is a colour like '#ffffff'.": not _COLOR.fullmatch(str(preset.background)),
-    }
-    return next((problem for problem, is_met in problems.items() if is_met), None)
-
-
-def _is_quality(given: Any) -> bool:
-    return isinstance(given, Mapping) and all(
-        name in OUTPUT_FORMATS and type(value) is int and 1 <= value <= 100  # noqa: PLR2004
-        for name, value in given.items()
-    )
-
-
 def _check_values(parsed: Settings) -> None:
     for known in dataclasses.fields(Settings):
         wanted = _PLAIN_TYPES.get(str(known.type))
         if wanted and type(getattr(parsed, known.name)) is not wanted:
-            message = f"IMAGES_APP[{known.name.upper()!r}] must be {_NAMES_OF_TYPES[wanted]}."
+            message = f"IMAGES_APP[{known.name.upper()!r}] must be {NAMES_OF_TYPES[wanted]}."
             raise ImproperlyConfigured(message)
     problems = {
         "THUMBNAIL_PRESET": parsed.thumbnail_preset not in parsed.presets,
@@ -292,27 +216,6 @@ def _check_values(parsed: Settings) -> None:
     for key, is_wrong in problems.items():
         if is_wrong:
             message = f"IMAGES_APP[{key!r}] cannot be {getattr(parsed, key.lower())!r}."
-            raise ImproperlyConfigured(message)
-
-
-def _refuse_other_than(wanted: type, where: str, given: Any) -> None:
-    if not isinstance(given, wanted):
-        message = f"{where} must be {_NAMES_OF_TYPES[wanted]}."
-        raise ImproperlyConfigured(message)
-
-
-def _refuse_unknown(where: str, given: Any, known: Iterable[str]) -> None:
-    _refuse_other_than(Mapping, where, given)
-    by_lower = {key.lower(): key for key in sorted(known)}
-    for key in given:
-        if key not in by_lower.values():
-            close = difflib.get_close_matches(str(key).lower(), by_lower, n=1)
-            hint = (
-                f"Did you mean {by_lower[close[0]]!r}?"
-                if close
-                else f"Known are {', '.join(by_lower.values())}."
-            )
-            message = f"{where} has no key {key!r}. {hint}"
             raise ImproperlyConfigured(message)
 
 

@@ -1,0 +1,123 @@
+"""Presets as settings write them become values, or an error that names what is wrong."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from images_app.access import Level
+from images_app.specs import OUTPUT_FORMATS, Fit, Preset
+
+DEFAULT_PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "thumb": {
+        "fit": "cover",
+        "width": 320,
+        "height": 320,
+        "formats": ["jpeg"],
+        "level": "preview",
+    },
+    "ladder": {"widths": [320, 640, 1280, 2048], "formats": ["avif", "webp", "jpeg"]},
+}
+_PRESET_KEYS = frozenset(
+    {"width", "widths", "height", "fit", "formats", "level", "max_age", "quality", "background"}
+)
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+NAMES_OF_TYPES: Mapping[type, str] = {
+    int: "a whole number",
+    str: "a name",
+    Mapping: "a dict",
+    Sequence: "a list",
+}
+
+
+def parse_preset(name: str, given: Mapping[str, Any]) -> Preset:
+    """Read one preset.
+
+    Raises:
+        ImproperlyConfigured: when it makes no sense, saying why.
+
+    """
+    where = f"IMAGES_APP['PRESETS'][{name!r}]"
+    refuse_unknown(where, given, _PRESET_KEYS)
+    values = dict(given)
+    if "formats" not in values:
+        message = f"{where} lacks 'formats', such as ['webp', 'jpeg']."
+        raise ImproperlyConfigured(message)
+    level = str(values.pop("level", "view")).upper()
+    if level not in Level.__members__:
+        message = f"{where}: level is 'preview', 'view' or 'original'."
+        raise ImproperlyConfigured(message)
+    widths = values.pop("widths", None) or [values.pop("width", 0)]
+    try:
+        preset = Preset(
+            name=name,
+            widths=tuple(sorted(set(widths))),
+            formats=tuple(values.pop("formats")),
+            fit=Fit(values.pop("fit", "width")),
+            level=Level[level],
+            **values,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        message = f"{where} cannot be used: {error}"
+        raise ImproperlyConfigured(message) from error
+    problem = _preset_problem(preset)
+    if problem:
+        message = f"{where}: {problem}"
+        raise ImproperlyConfigured(message)
+    return preset
+
+
+def _preset_problem(preset: Preset) -> str | None:
+    problems = {
+        "widths and height are whole numbers from 1 to 10000.": not all(
+            type(side) is int and 1 <= side <= 10_000  # noqa: PLR2004
+            for side in (*preset.widths, 1 if preset.height is None else preset.height)
+        ),
+        "fit 'width' takes no height; 'contain' and 'cover' need one.": (preset.height is None)
+        != (preset.fit is Fit.WIDTH),
+        "a ladder of widths needs fit 'width'.": len(preset.widths) > 1
+        and preset.fit is not Fit.WIDTH,
+        f"formats are of {', '.join(OUTPUT_FORMATS)}, best first.": not preset.formats
+        or any(name not in OUTPUT_FORMATS for name in preset.formats),
+        "max_age is a whole number of seconds, 0 or more.": type(preset.max_age) is not int
+        or preset.max_age < 0,
+        "quality is a dict from a format to a whole number from 1 to 100.": not _is_quality(
+            preset.quality
+        ),
+        "background is a colour like '#ffffff'.": not _COLOR.fullmatch(str(preset.background)),
+    }
+    return next((problem for problem, is_met in problems.items() if is_met), None)
+
+
+def _is_quality(given: Any) -> bool:
+    return isinstance(given, Mapping) and all(
+        name in OUTPUT_FORMATS and type(value) is int and 1 <= value <= 100  # noqa: PLR2004
+        for name, value in given.items()
+    )
+
+
+def refuse_unknown(where: str, given: Any, known: Iterable[str]) -> None:
+    """Refuse a key that does not exist, with the one that was probably meant."""
+    refuse_other_than(Mapping, where, given)
+    by_lower = {key.lower(): key for key in sorted(known)}
+    for key in given:
+        if key not in by_lower.values():
+            close = difflib.get_close_matches(str(key).lower(), by_lower, n=1)
+            hint = (
+                f"Did you mean {by_lower[close[0]]!r}?"
+                if close
+                else f"Known are {', '.join(by_lower.values())}."
+            )
+            message = f"{where} has no key {key!r}. {hint}"
+            raise ImproperlyConfigured(message)
+
+
+def refuse_other_than(wanted: type, where: str, given: Any) -> None:
+    """Refuse a value of the wrong type."""
+    if not isinstance(given, wanted):
+        message = f"{where} must be {NAMES_OF_TYPES[wanted]}."
+        raise ImproperlyConfigured(message)
