@@ -1,14 +1,14 @@
 """Each library's own way to make the widths of one file; run as a process by renditions.py.
 
-Prints a line of JSON: seconds of processor time, peak memory in bytes, and the files made,
-each as [original, width, path].
+Prints a line of JSON: seconds of processor time and peak memory in bytes, both with all child
+processes, and the files made, each as [original, format, width, path]. For the name "migrate" it
+only makes the tables.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,26 +24,32 @@ from django.core.files import File  # noqa: E402
 from django.core.files.storage import default_storage  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 
-WIDTHS = [int(width) for width in os.environ.get("BENCH_WIDTHS", "320,640,1280").split(",")]
+from benchmarks.usage import peak_memory, processor_seconds  # noqa: E402
+
+WIDTHS = [int(width) for width in os.environ["BENCH_WIDTHS"].split(",")]
 TALL = 100_000  # a height that never binds
-Made = Iterator[tuple[int, str]]
+Made = Iterator[tuple[str, int, str]]  # format, width, path
 
 
 def ours(prepared: Any) -> Made:
-    """images_app: the rungs of a ladder from one decode."""
+    """images_app: all rungs of a ladder, in all formats, from one decode."""
+    from images_app.conf import get_engine  # noqa: PLC0415
     from images_app.models.rendition import rendition_name  # noqa: PLC0415
     from images_app.renditions import make_renditions  # noqa: PLC0415
     from images_app.specs import Preset  # noqa: PLC0415
 
-    name = settings.FORMAT.lower()
     preset = Preset(
-        name="bench", widths=tuple(WIDTHS), formats=(name,), quality={name: settings.QUALITY}
+        name="bench",
+        widths=tuple(WIDTHS),
+        formats=tuple(settings.QUALITIES),
+        quality=settings.QUALITIES,
     )
-    specs = list(preset.specs())
+    specs = [preset.spec(width, name) for name in preset.formats for width in preset.widths]
     make_renditions(prepared, specs)
     for spec in specs:
-        stored = rendition_name(prepared.public_id, 1, spec.fingerprint(1), name)
-        yield spec.width, str(settings.FOLDER / "private/renditions" / stored)
+        fingerprint = spec.fingerprint(get_engine().output_version)
+        stored = rendition_name(prepared.public_id, 1, fingerprint, spec.format)
+        yield spec.format, spec.width, str(settings.FOLDER / "private/renditions" / stored)
 
 
 def prepare_ours(path: Path) -> Any:
@@ -61,44 +67,47 @@ def save(path: Path) -> Any:
 
 
 def easy_thumbnails(prepared: str) -> Made:
-    """easy-thumbnails: get_thumbnail for each width."""
+    """easy-thumbnails: get_thumbnail for each; it hands on no quality for AVIF."""
     from easy_thumbnails.files import get_thumbnailer  # noqa: PLC0415
 
-    thumbnailer = get_thumbnailer(default_storage, prepared)
-    for width in WIDTHS:
-        options = {"size": (width, 0), "quality": settings.QUALITY}
-        yield width, thumbnailer.get_thumbnail(options).path
+    for name, quality in settings.QUALITIES.items():
+        thumbnailer = get_thumbnailer(default_storage, prepared)
+        thumbnailer.thumbnail_extension = name.replace("jpeg", "jpg")
+        for width in WIDTHS:
+            options: dict[str, Any] = {"size": (width, 0), "quality": quality}
+            if name == "avif":  # what it hands on by itself, a number, is for JPEG and fails
+                options["subsampling"] = "4:2:0"
+            yield name, width, thumbnailer.get_thumbnail(options).path
 
 
 def sorl(prepared: str) -> Made:
-    """sorl-thumbnail: get_thumbnail for each width."""
+    """sorl-thumbnail: get_thumbnail for each."""
     from sorl.thumbnail import get_thumbnail  # noqa: PLC0415
 
-    for width in WIDTHS:
-        made = get_thumbnail(prepared, str(width), quality=settings.QUALITY, format=settings.FORMAT)
-        yield width, default_storage.path(made.name)
+    for name, quality in settings.QUALITIES.items():
+        for width in WIDTHS:
+            made = get_thumbnail(prepared, str(width), quality=quality, format=name.upper())
+            yield name, width, default_storage.path(made.name)
 
 
 def imagekit(prepared: str) -> Made:
-    """django-imagekit: an ImageSpec for each width."""
+    """django-imagekit: an ImageSpec for each."""
     from imagekit import ImageSpec  # noqa: PLC0415
     from imagekit.cachefiles import ImageCacheFile  # noqa: PLC0415
     from imagekit.processors import ResizeToFit  # noqa: PLC0415
 
-    for width in WIDTHS:
-        kind = type(
-            f"Spec{width}",
-            (ImageSpec,),
-            {
+    for name, quality in settings.QUALITIES.items():
+        for width in WIDTHS:
+            values = {
                 "processors": [ResizeToFit(width, TALL, upscale=False)],
-                "format": settings.FORMAT,
-                "options": {"quality": settings.QUALITY},
-            },
-        )
-        with default_storage.open(prepared) as source:
-            made = ImageCacheFile(kind(source=source))
-            made.generate()
-        yield width, default_storage.path(made.name)
+                "format": name.upper(),
+                "options": {"quality": quality},
+            }
+            kind = type(f"Spec{name}{width}", (ImageSpec,), values)
+            with default_storage.open(prepared) as source:
+                made = ImageCacheFile(kind(source=source))
+                made.generate()
+            yield name, width, default_storage.path(made.name)
 
 
 def prepare_wagtail(path: Path) -> Any:
@@ -110,10 +119,11 @@ def prepare_wagtail(path: Path) -> Any:
 
 
 def wagtail(prepared: Any) -> Made:
-    """Wagtail: get_rendition for each width."""
-    for width in WIDTHS:
-        made = prepared.get_rendition(f"width-{width}|format-{settings.FORMAT.lower()}")
-        yield width, made.file.path
+    """Wagtail: get_rendition for each."""
+    for name in settings.QUALITIES:
+        for width in WIDTHS:
+            made = prepared.get_rendition(f"width-{width}|format-{name}")
+            yield name, width, made.file.path
 
 
 MAKERS: dict[str, tuple[Callable[[Path], Any], Callable[[Any], Made]]] = {
@@ -128,14 +138,14 @@ MAKERS: dict[str, tuple[Callable[[Path], Any], Callable[[Any], Made]]] = {
 def main() -> None:
     """Prepare all files, then make all widths of each, measuring only that."""
     name, *paths = sys.argv[1:]
-    call_command("migrate", verbosity=0)
+    if name == "migrate":
+        call_command("migrate", verbosity=0)
+        return
     prepare, make = MAKERS[name]
     prepared = [(path, prepare(Path(path))) for path in paths]
-    before = resource.getrusage(resource.RUSAGE_SELF)
-    made = [(path, width, file) for path, original in prepared for width, file in make(original)]
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    report = {"seconds": seconds, "memory": after.ru_maxrss * 1024, "made": made}
+    before = processor_seconds()
+    made = [(path, *row) for path, original in prepared for row in make(original)]
+    report = {"seconds": processor_seconds() - before, "memory": peak_memory(), "made": made}
     sys.stdout.write(json.dumps(report) + "\n")
 
 

@@ -19,7 +19,7 @@ from images_app.conf import (
     get_engine,
     get_policy,
     get_settings,
-    specs_by_fingerprint,
+    meanings,
 )
 from images_app.models import get_image_model
 
@@ -42,7 +42,7 @@ def check_settings(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
         get_policy,
         get_engine,
         get_delivery,
-        specs_by_fingerprint,
+        meanings,
     )
     for read in readers:
         try:

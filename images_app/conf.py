@@ -23,7 +23,7 @@ from images_app.presets import (
     refuse_other_than,
     refuse_unknown,
 )
-from images_app.specs import CONTENT_TYPES, Preset, RenditionSpec
+from images_app.specs import CONTENT_TYPES, Preset, RenditionSpec, fingerprint_of, format_of
 from images_app.validation import Limits
 
 # Two aliases of STORAGES that a host must set: Django's default storage is public.
@@ -58,7 +58,7 @@ class Settings:
     )
     engine: Mapping[str, Any] = _doc(
         "What decodes and encodes: `BACKEND` and `OPTIONS`.",
-        default_factory=_backend("images_app.engines.pillow.PillowEngine"),
+        default_factory=_backend("images_app.engines.bounded.BoundedEngine"),
     )
     delivery: Mapping[str, Any] = _doc(
         "How bytes leave: `BACKEND` and `OPTIONS`.",
@@ -73,11 +73,16 @@ class Settings:
     )
     ladder_preset: str = _doc("The preset of gallery and image pages.", default="ladder")
     formats: tuple[str, ...] = _doc(
-        "The formats that are let in.", default=("jpeg", "png", "gif", "webp", "avif")
+        "The formats that are let in. Further ones are `bmp`, `tiff`, and with the extra `heif` "
+        "`heic`; pages show them converted.",
+        default=("jpeg", "png", "gif", "webp", "avif"),
     )
     max_upload_bytes: int = _doc("The largest file that is let in, in bytes.", default=100 * 2**20)
     max_pixels: int = _doc("The most pixels (width x height) of an image.", default=50_000_000)
     max_frames: int = _doc("The most frames of an animation.", default=500)
+    max_animation_pixels: int = _doc(
+        "The most pixels of all frames of an animation together.", default=200_000_000
+    )
     render_at_upload: bool = _doc(
         "Whether new images are rendered in all sizes by a task, instead of when they are "
         "first looked at.",
@@ -95,16 +100,6 @@ class Settings:
         "Seconds that a browser may reuse an original without asking.", default=600
     )
     page_size: int = _doc("Images on one page of a gallery.", default=100)
-
-    @property
-    def limits(self) -> Limits:
-        """The bounds of an upload."""
-        return Limits(
-            max_bytes=self.max_upload_bytes,
-            max_pixels=self.max_pixels,
-            max_frames=self.max_frames,
-            formats=self.formats,
-        )
 
 
 @cache
@@ -146,6 +141,18 @@ def get_engine() -> Engine:
     return engine
 
 
+def get_limits() -> Limits:
+    """Answer with the bounds of an upload; formats whose decoder is not installed are none."""
+    settings, readable = get_settings(), get_engine().input_formats
+    return Limits(
+        max_bytes=settings.max_upload_bytes,
+        max_pixels=settings.max_pixels,
+        max_frames=settings.max_frames,
+        max_animation_pixels=settings.max_animation_pixels,
+        formats=tuple(name for name in settings.formats if name in readable),
+    )
+
+
 @cache
 def get_delivery() -> Delivery:
     """Answer with the configured delivery."""
@@ -153,27 +160,35 @@ def get_delivery() -> Delivery:
     return delivery
 
 
+@dataclass(frozen=True, kw_only=True)
+class Meaning:
+    """What a URL of a rendition stands for."""
+
+    presets: tuple[Preset, ...]  # of one level
+    specs: tuple[RenditionSpec, ...]  # one, or best first for the Accept header to choose from
+
+
 @cache
-def specs_by_fingerprint() -> dict[tuple[str, str], tuple[tuple[Preset, ...], RenditionSpec]]:
-    """Answer with what a URL's (fingerprint, format) means: the only sizes that exist.
+def meanings() -> dict[tuple[str, str], Meaning]:
+    """Answer with what a URL's (fingerprint, format or "auto") means: the only sizes that exist.
 
     Raises:
         ImproperlyConfigured: when two presets make the same bytes for different levels.
 
     """
     version = get_engine().output_version
-    found: dict[tuple[str, str], tuple[tuple[Preset, ...], RenditionSpec]] = {}
+    found: dict[tuple[str, str], Meaning] = {}
     for preset in get_settings().presets.values():
-        for spec in preset.specs():
-            key = (spec.fingerprint(version), spec.format)
-            others = found[key][0] if key in found else ()
+        for specs in preset.choices():
+            key = (fingerprint_of(specs, version), format_of(specs))
+            others = found[key].presets if key in found else ()
             if any(other.level != preset.level for other in others):
                 message = (
                     f"IMAGES_APP['PRESETS']: {others[0].name!r} and {preset.name!r} make the same "
                     f"rendition at different levels. Give one of them another size or quality."
                 )
                 raise ImproperlyConfigured(message)
-            found[key] = ((*others, preset), spec)
+            found[key] = Meaning(presets=(*others, preset), specs=specs)
     return found
 
 
@@ -208,6 +223,7 @@ def _check_values(parsed: Settings) -> None:
         "MAX_UPLOAD_BYTES": parsed.max_upload_bytes < 1,
         "MAX_PIXELS": parsed.max_pixels < 1,
         "MAX_FRAMES": parsed.max_frames < 1,
+        "MAX_ANIMATION_PIXELS": parsed.max_animation_pixels < 1,
         "MAX_DECODES": parsed.max_decodes < 0,
         "RENDER_PATIENCE": parsed.render_patience < 0,
         "ORIGINAL_MAX_AGE": parsed.original_max_age < 0,
@@ -221,7 +237,7 @@ def _check_values(parsed: Settings) -> None:
 
 def _forget(*, setting: str, **_: Any) -> None:
     if setting == "IMAGES_APP":
-        for cached in (get_settings, get_policy, get_engine, get_delivery, specs_by_fingerprint):
+        for cached in (get_settings, get_policy, get_engine, get_delivery, meanings):
             cached.cache_clear()
 
 

@@ -47,6 +47,19 @@ class UploadRefused(ImagesAppError):
             "Make it smaller and try again."
         ),
         "too_many_frames": gettext_noop("The image has more than %(limit)s frames."),
+        "animation_too_large": gettext_noop(
+            "The animation has more than %(limit)s megapixels in all its frames. "
+            "Make it smaller or shorter."
+        ),
+        "too_many_scans": gettext_noop(
+            "The image is stored in more than %(limit)s scans. Export it again and retry."
+        ),
+        "too_many_texts": gettext_noop(
+            "The image carries more than %(limit)s texts. Export it again without them."
+        ),
+        "too_complex": gettext_noop(
+            "Reading the image takes too much memory or time. Export it again and retry."
+        ),
         "damaged": gettext_noop("The image is damaged or incomplete. Export it again and retry."),
     }
 
@@ -80,6 +93,15 @@ class Busy(ImagesAppError):
     status_code = 503
     public_message = gettext_noop("The server is busy with other images. Try again in a moment.")
     retry_after = 2
+
+
+class EngineUnavailable(ImagesAppError):
+    """Nothing can be decoded here; an operator has to look into the log."""
+
+    code = "engine_unavailable"
+    status_code = 503
+    public_message = gettext_noop("Images cannot be read right now. Try again later.")
+    retry_after = 60
 
 
 class RenderFailed(ImagesAppError):

@@ -12,7 +12,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from images_app.conf import get_settings
+from images_app.conf import get_limits
 from images_app.exceptions import ImagesAppError
 from images_app.ingest import ingest_image
 from images_app.models import AbstractImage, Gallery, GalleryQuerySet
@@ -54,7 +54,7 @@ class UploadForm(forms.Form):
         gallery = self.fields["gallery"]
         assert isinstance(gallery, forms.ModelChoiceField)  # noqa: S101 (for the type checker)
         gallery.queryset = galleries
-        limits = get_settings().limits
+        limits = get_limits()
         self.fields["images"].help_text = _(
             "%(formats)s, up to %(size)s and %(pixels)s megapixels each, "
             "%(number)s files at a time."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from http import HTTPStatus
@@ -17,6 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from images_app.exceptions import ImagesAppError
 from images_app.representation import Representation
+from images_app.specs import CONTENT_TYPES, RenditionSpec
 
 ALLOWED_METHODS = ("GET", "HEAD")
 SECURITY_HEADERS = {
@@ -31,6 +32,9 @@ _UNSAFE_IN_FILENAME = re.compile(
 _SINGLE_RANGE = re.compile(
     r"bytes\s*=\s*(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))\s*", re.IGNORECASE | re.ASCII
 )
+
+
+_REFUSED = re.compile(r"\s*q\s*=\s*0(\.0{0,3})?\s*")  # RFC 9110 12.4.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +70,34 @@ def representation_headers(representation: Representation) -> dict[str, str]:
         **SECURITY_HEADERS,
     }
     if not representation.is_public:
-        headers |= {"Vary": "Cookie", "X-Robots-Tag": "noindex", "Referrer-Policy": "same-origin"}
+        headers |= {"X-Robots-Tag": "noindex", "Referrer-Policy": "same-origin"}
+    varies = {"Accept": representation.is_negotiated, "Cookie": not representation.is_public}
+    if any(varies.values()):
+        headers["Vary"] = ", ".join(name for name, does in varies.items() if does)
     disposition = content_disposition_header(
         representation.is_attachment, safe_filename(representation.filename)
     )
     if disposition:
         headers["Content-Disposition"] = disposition
     return headers
+
+
+def negotiate(accept: str, specs: Sequence[RenditionSpec]) -> RenditionSpec:
+    """Choose among specs, best first, by an Accept header (RFC 9110 12.5.1).
+
+    A format counts only where it is named: ``*/*`` is what clients send that know neither
+    WebP nor AVIF. The last spec is for them, and for who accepts no image at all.
+    """
+    named = {media.strip(): parameters for media, *parameters in _parts_of(accept)}
+    for spec in specs[:-1]:
+        parameters = named.get(CONTENT_TYPES[spec.format])
+        if parameters is not None and not any(map(_REFUSED.fullmatch, parameters)):
+            return spec
+    return specs[-1]
+
+
+def _parts_of(accept: str) -> list[list[str]]:
+    return [entry.lower().split(";") for entry in accept.split(",")]
 
 
 def cache_control(representation: Representation) -> str:

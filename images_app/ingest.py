@@ -14,7 +14,7 @@ from django.core.files.storage import Storage, storages
 from django.db import transaction
 from django.utils import timezone
 
-from images_app.conf import ORIGINALS, get_engine, get_settings
+from images_app.conf import ORIGINALS, get_engine, get_limits, get_settings
 from images_app.engines import Header, Inspection
 from images_app.exceptions import StorageUnavailable
 from images_app.http import safe_filename
@@ -54,7 +54,7 @@ def ingest_image(
         Busy: when too much else is being decoded; nothing was kept.
 
     """
-    limits = get_settings().limits
+    limits = get_limits()
     checksum, length = _read_through(file, limits)
     with decode_slot(get_settings().render_patience):
         header, inspection = _examine(file, limits)
@@ -106,7 +106,7 @@ def _examine(file: File[bytes], limits: Limits) -> tuple[Header, Inspection]:
     file.seek(0)
     check_type(file.read(HEAD_LENGTH), limits)
     header = engine.read_header(file, limits.formats, max_pixels=limits.max_pixels)
-    check_header(width=header.width, height=header.height, frames=header.frames, limits=limits)
+    check_header(header, limits)
     return header, engine.inspect(file, limits.formats)
 
 
@@ -138,7 +138,7 @@ def _make_record(
         width=width,
         height=height,
         orientation=inspection.orientation,
-        frames=header.frames,
+        frames=inspection.frames,
         dominant_color=inspection.dominant_color,
         **values,
     )

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from images_app.access import Level
-from images_app.specs import OUTPUT_FORMATS, Fit, Preset
+from images_app.specs import NEGOTIATED, OUTPUT_FORMATS, Fit, Preset
 
 DEFAULT_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "thumb": {
@@ -23,8 +23,21 @@ DEFAULT_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "ladder": {"widths": [320, 640, 1280, 2048], "formats": ["avif", "webp", "jpeg"]},
 }
 _PRESET_KEYS = frozenset(
-    {"width", "widths", "height", "fit", "formats", "level", "max_age", "quality", "background"}
+    {
+        "background",
+        "fit",
+        "format",
+        "formats",
+        "height",
+        "level",
+        "max_age",
+        "quality",
+        "stills",
+        "width",
+        "widths",
+    }
 )
+_AUTOMATIC = ("avif", "webp", "jpeg")
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 NAMES_OF_TYPES: Mapping[type, str] = {
     int: "a whole number",
@@ -44,9 +57,14 @@ def parse_preset(name: str, given: Mapping[str, Any]) -> Preset:
     where = f"IMAGES_APP['PRESETS'][{name!r}]"
     refuse_unknown(where, given, _PRESET_KEYS)
     values = dict(given)
-    if "formats" not in values:
-        message = f"{where} lacks 'formats', such as ['webp', 'jpeg']."
+    is_negotiated = values.pop("format", None) == NEGOTIATED
+    if is_negotiated:
+        values.setdefault("formats", _AUTOMATIC)
+    if "formats" not in values or ("format" in given and not is_negotiated):
+        message = f"{where} lacks 'formats', such as ['webp', 'jpeg'], or 'format': 'auto'."
         raise ImproperlyConfigured(message)
+    # Who does not list the one still format that can move has not asked for movement.
+    values.setdefault("stills", "webp" not in values["formats"])
     level = str(values.pop("level", "view")).upper()
     if level not in Level.__members__:
         message = f"{where}: level is 'preview', 'view' or 'original'."
@@ -59,6 +77,7 @@ def parse_preset(name: str, given: Mapping[str, Any]) -> Preset:
             formats=tuple(values.pop("formats")),
             fit=Fit(values.pop("fit", "width")),
             level=Level[level],
+            is_negotiated=is_negotiated,
             **values,
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -88,6 +107,7 @@ def _preset_problem(preset: Preset) -> str | None:
         "quality is a dict from a format to a whole number from 1 to 100.": not _is_quality(
             preset.quality
         ),
+        "stills is True or False.": type(preset.stills) is not bool,
         "background is a colour like '#ffffff'.": not _COLOR.fullmatch(str(preset.background)),
     }
     return next((problem for problem, is_met in problems.items() if is_met), None)

@@ -30,5 +30,6 @@ class Representation:
     filename: str
     is_attachment: bool
     is_public: bool
+    is_negotiated: bool = False  # by the Accept header (RFC 9110 12.5.1)
     max_age: int  # seconds
     locate: Callable[[], Location]

@@ -6,7 +6,7 @@ import dataclasses
 import enum
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
@@ -21,13 +21,22 @@ CONTENT_TYPES: Mapping[str, str] = MappingProxyType(
         "gif": "image/gif",
         "webp": "image/webp",
         "avif": "image/avif",
+        "bmp": "image/bmp",
+        "tiff": "image/tiff",
+        "heic": "image/heic",
     }
 )
 EXTENSIONS: Mapping[str, str] = MappingProxyType({**{f: f for f in CONTENT_TYPES}, "jpeg": "jpg"})
+# Originals that few browsers show: always converted for pages, and only ever saved.
+FOREIGN_FORMATS = frozenset({"bmp", "tiff", "heic"})
 OUTPUT_FORMATS = ("avif", "webp", "jpeg", "png")
+# An animation keeps moving in these alone. AVIF could, at a hundred times the cost.
+ANIMATED_FORMATS = ("webp", "gif")
+NEGOTIATED = "auto"
+"""What stands for the extension in a URL whose format the client's Accept header decides."""
 # Perceived quality is about equal across the three; see docs/decisions/0003.
 DEFAULT_QUALITY: Mapping[str, int] = MappingProxyType(
-    {"jpeg": 82, "webp": 80, "avif": 62, "png": 0}
+    {"jpeg": 80, "webp": 84, "avif": 65, "png": 0, "gif": 0}
 )
 
 # What the narrowest of the output formats holds (WebP: 14 bits, RFC 9649 2.5). One limit for all,
@@ -51,8 +60,9 @@ class RenditionSpec:
     """How a rendition differs from its original.
 
     ``width`` and ``height`` are the box in pixels (``height`` is None for Fit.WIDTH),
-    ``quality`` is 1-100 in the format's own scale, ``background`` (#rrggbb) is what
-    shows through where the format has no transparency.
+    ``quality`` is 1-100 in the format's own scale (0 where it has none), ``background``
+    (#rrggbb) is what shows through where the format has no transparency, and
+    ``is_animated`` says whether all frames are kept or the first alone.
     """
 
     width: int
@@ -61,6 +71,7 @@ class RenditionSpec:
     format: str
     quality: int
     background: str
+    is_animated: bool = False
 
     def fingerprint(self, output_version: int) -> str:
         """Answer with 16 hex digits (64 bits), the same for the same spec and output version."""
@@ -106,8 +117,25 @@ class RenditionSpec:
 @lru_cache(maxsize=4096)  # a page asks for the same few hundreds of times
 def _fingerprint(spec: RenditionSpec, output_version: int) -> str:
     values = {**dataclasses.asdict(spec), "fit": spec.fit.value, "output": output_version}
+    if not spec.is_animated:  # what came later counts only where it is used, or all URLs die
+        del values["is_animated"]
     text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return _short_hash(text)
+
+
+def _short_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def fingerprint_of(specs: Sequence[RenditionSpec], output_version: int) -> str:
+    """Answer with the fingerprint of a URL: of its one spec, or of all that it chooses from."""
+    parts = [spec.fingerprint(output_version) for spec in specs]
+    return parts[0] if len(parts) == 1 else _short_hash("-".join(parts))
+
+
+def format_of(specs: Sequence[RenditionSpec]) -> str:
+    """Answer with the format of a URL: of its one spec, or NEGOTIATED."""
+    return specs[0].format if len(specs) == 1 else NEGOTIATED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,9 +155,24 @@ class Preset:
     """Seconds that a browser may reuse it without asking; 0 asks each time."""
     quality: Mapping[str, int] = field(default_factory=dict)
     background: str = "#ffffff"
+    stills: bool = False
+    """Whether animations are shown by their first frame; if not, they become WebP and GIF."""
+    is_negotiated: bool = False
+    """Whether one URL stands for all formats, and the Accept header decides."""
 
-    def spec(self, width: int, image_format: str) -> RenditionSpec:
-        """Answer with the spec of one rung."""
+    def formats_of(self, *, is_animated: bool) -> tuple[str, ...]:
+        """Answer with the formats of a still or an animated original, best first.
+
+        No still format stands beside the animated ones: a browser would take the still.
+        """
+        return ANIMATED_FORMATS if self.keeps_moving(is_animated=is_animated) else self.formats
+
+    def keeps_moving(self, *, is_animated: bool) -> bool:
+        """Tell whether renditions of such an original are animated."""
+        return is_animated and not self.stills
+
+    def spec(self, width: int, image_format: str, *, is_animated: bool = False) -> RenditionSpec:
+        """Answer with the spec of one rung, of a still or an animated original."""
         return RenditionSpec(
             width=width,
             height=self.height,
@@ -137,13 +180,22 @@ class Preset:
             format=image_format,
             quality=self.quality.get(image_format, DEFAULT_QUALITY[image_format]),
             background=self.background,
+            is_animated=self.keeps_moving(is_animated=is_animated),
         )
 
-    def specs(self) -> Iterator[RenditionSpec]:
-        """Yield every spec of this preset."""
-        for image_format in self.formats:
+    def choices(self) -> Iterator[tuple[RenditionSpec, ...]]:
+        """Yield what each URL of this preset stands for: one spec, or several to choose from."""
+        for is_animated in (False,) if self.stills else (False, True):
             for width in self.widths:
-                yield self.spec(width, image_format)
+                yield from self.choices_of(width, is_animated=is_animated)
+
+    def choices_of(self, width: int, *, is_animated: bool) -> list[tuple[RenditionSpec, ...]]:
+        """Answer with what the URLs of one rung stand for, best format first."""
+        specs = tuple(
+            self.spec(width, image_format, is_animated=is_animated)
+            for image_format in self.formats_of(is_animated=is_animated)
+        )
+        return [specs] if self.is_negotiated else [(spec,) for spec in specs]
 
     def rungs(self, image_width: int) -> tuple[int, ...]:
         """Answer with the widths that make sense for an image: all narrower, and the next one.

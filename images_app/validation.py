@@ -1,8 +1,9 @@
-"""What an upload must be: size, type by content, pixels and frames, checked before any decoding."""
+"""What an upload must be: size, type by content, pixels and parts, checked before any decoding."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from django.template.defaultfilters import filesizeformat
 
@@ -21,10 +22,10 @@ _FOREIGN_FORMATS: tuple[tuple[bytes, str], ...] = (
     (b"%!PS", "EPS or PostScript"),
     (b"\xc5\xd0\xd3\xc6", "EPS or PostScript"),
     (b"%PDF", "PDF"),
-    (b"II*\x00", "TIFF or camera raw"),
-    (b"MM\x00*", "TIFF or camera raw"),
-    (b"II+\x00", "TIFF"),
-    (b"BM", "BMP"),
+    (b"II*\x00", "tiff"),  # and most camera raw files
+    (b"MM\x00*", "tiff"),
+    (b"II+\x00", "BigTIFF"),
+    (b"BM", "bmp"),
     (b"8BPS", "Photoshop"),
     (b"\x00\x00\x01\x00", "icon (ICO)"),
     (b"icns", "icon (ICNS)"),
@@ -43,10 +44,37 @@ _FOREIGN_FORMATS: tuple[tuple[bytes, str], ...] = (
 )
 _ISO_BRANDS: tuple[tuple[frozenset[bytes], str], ...] = (
     (frozenset({b"avif", b"avis"}), "avif"),
-    (frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis"}), "HEIC"),
+    (frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis"}), "heic"),
     (frozenset({b"qt  ", b"isom", b"mp41", b"mp42"}), "video"),
 )
-NAMES = {"jpeg": "JPEG", "png": "PNG", "gif": "GIF", "webp": "WebP", "avif": "AVIF"}
+NAMES = {
+    "jpeg": "JPEG",
+    "png": "PNG",
+    "gif": "GIF",
+    "webp": "WebP",
+    "avif": "AVIF",
+    "bmp": "BMP",
+    "tiff": "TIFF",
+    "heic": "HEIC",
+}
+# Encoders write about ten scans and a dozen texts; each one costs the decoder a pass or memory.
+MOST_SCANS = 100
+MOST_TEXTS = 1000
+
+
+class Declared(Protocol):
+    """What a header says, as engines read it."""
+
+    @property
+    def width(self) -> int: ...  # noqa: D102
+    @property
+    def height(self) -> int: ...  # noqa: D102
+    @property
+    def frames(self) -> int: ...  # noqa: D102
+    @property
+    def scans(self) -> int: ...  # noqa: D102
+    @property
+    def texts(self) -> int: ...  # noqa: D102
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +84,7 @@ class Limits:
     max_bytes: int
     max_pixels: int  # width x height
     max_frames: int
+    max_animation_pixels: int  # width x height x frames
     formats: tuple[str, ...]
 
     @property
@@ -95,24 +124,28 @@ def check_type(head: bytes, limits: Limits) -> None:
         )
 
 
-def check_header(*, width: int, height: int, frames: int, limits: Limits) -> None:
+def check_header(header: Declared, limits: Limits) -> None:
     """Refuse by what the header declares, before memory is spent on it.
 
     Raises:
-        UploadRefused: with the code ``too_many_pixels``, ``too_many_frames`` or ``damaged``.
+        UploadRefused: with the code ``damaged``, ``too_many_pixels``, ``too_many_frames``,
+            ``animation_too_large``, ``too_many_scans`` or ``too_many_texts``.
 
     """
-    if width < 1 or height < 1:
-        raise UploadRefused("damaged", f"declares {width} x {height}")
-    if width * height > limits.max_pixels:
-        raise too_many_pixels(limits)
-    if frames > limits.max_frames:
+    pixels = header.width * header.height
+    if header.width < 1 or header.height < 1:
+        raise UploadRefused("damaged", f"declares {header.width} x {header.height}")
+    if pixels > limits.max_pixels:
+        raise UploadRefused("too_many_pixels", limit=limits.max_pixels // 1_000_000)
+    if header.frames > limits.max_frames:
         raise UploadRefused("too_many_frames", limit=limits.max_frames)
-
-
-def too_many_pixels(limits: Limits) -> UploadRefused:
-    """Answer with the refusal of an image that is too large to decode."""
-    return UploadRefused("too_many_pixels", limit=limits.max_pixels // 1_000_000)
+    if header.frames > 1 and pixels * header.frames > limits.max_animation_pixels:
+        limit = limits.max_animation_pixels // 1_000_000
+        raise UploadRefused("animation_too_large", limit=limit)
+    if header.scans > MOST_SCANS:
+        raise UploadRefused("too_many_scans", limit=MOST_SCANS)
+    if header.texts > MOST_TEXTS:
+        raise UploadRefused("too_many_texts", limit=MOST_TEXTS)
 
 
 def sniff(head: bytes) -> str | None:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CORPUS = Path(os.environ.get("IMAGES_CORPUS", ROOT.parent / "shared" / "corpus"))
+"""Hostile and valid images, which lie beside the repository."""
 
 
 def need(what: str, *, is_there: bool) -> None:

@@ -11,7 +11,7 @@ from django.test import override_settings
 from images_app import conf
 from images_app.access import Level
 from images_app.delivery import StreamingDelivery
-from images_app.engines.pillow import PillowEngine
+from images_app.engines.bounded import BoundedEngine
 from images_app.policies import DefaultPolicy
 from images_app.specs import Fit
 
@@ -25,6 +25,10 @@ class Tunable:
         self.size = size
 
     images = galleries = may_add = read_header = inspect = render = deliver = print
+
+
+# A thumbnail; a ladder of four widths in three still and two animated formats.
+BUILT_IN = 1 + 4 * (3 + 2)
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +53,7 @@ def test_defaults__of_an_empty_dict_are_safe():
         "max_upload_bytes": 100 * 2**20,
         "max_pixels": 50_000_000,
         "max_frames": 500,
+        "max_animation_pixels": 200_000_000,
         "render_at_upload": False,
         "max_decodes": 0,
         "render_patience": 10,
@@ -56,7 +61,7 @@ def test_defaults__of_an_empty_dict_are_safe():
         "page_size": 100,
     }
     assert isinstance(conf.get_policy(), DefaultPolicy)
-    assert isinstance(conf.get_engine(), PillowEngine)
+    assert isinstance(conf.get_engine(), BoundedEngine)
     assert isinstance(conf.get_delivery(), StreamingDelivery)
 
 
@@ -75,10 +80,11 @@ def test_limits__are_those_of_the_settings(settings):
         "MAX_UPLOAD_BYTES": 1,
         "MAX_PIXELS": 2,
         "MAX_FRAMES": 3,
+        "MAX_ANIMATION_PIXELS": 4,
         "FORMATS": ["png"],
     }
-    limits = conf.get_settings().limits
-    assert dataclasses.astuple(limits) == (1, 2, 3, ("png",))
+    limits = conf.get_limits()
+    assert dataclasses.astuple(limits) == (1, 2, 3, 4, ("png",))
 
 
 @pytest.mark.parametrize(
@@ -241,18 +247,19 @@ def test_presets__add_to_the_built_in_ones_or_replace_them(settings):
 
 
 def test_fingerprints__every_spec_is_found_by_its_own():
-    found = conf.specs_by_fingerprint()
-    assert len(found) == 1 + 4 * 3
-    for (fingerprint, image_format), ((preset,), spec) in found.items():
-        assert fingerprint == spec.fingerprint(PillowEngine.output_version)
+    found = conf.meanings()
+    assert len(found) == BUILT_IN
+    for (fingerprint, image_format), meaning in found.items():
+        (preset,), (spec,) = meaning.presets, meaning.specs
+        assert fingerprint == spec.fingerprint(conf.get_engine().output_version)
         assert image_format == spec.format
-        assert spec in list(preset.specs())
+        assert (spec,) in list(preset.choices())
 
 
 def test_fingerprints__follow_the_output_version_of_the_engine(settings):
-    before = set(conf.specs_by_fingerprint())
+    before = set(conf.meanings())
     settings.IMAGES_APP = {"ENGINE": {"BACKEND": f"{__name__}.Tunable"}}
-    assert not before & set(conf.specs_by_fingerprint())
+    assert not before & set(conf.meanings())
 
 
 @pytest.mark.parametrize("level", ["view", "original"])
@@ -260,13 +267,13 @@ def test_fingerprints__the_same_rendition_at_two_levels_is_refused(settings, lev
     twin = {"fit": "cover", "width": 320, "height": 320, "formats": ["jpeg"], "level": level}
     settings.IMAGES_APP = {"PRESETS": {"twin": twin}}
     with pytest.raises(ImproperlyConfigured, match="'thumb' and 'twin' make the same rendition"):
-        conf.specs_by_fingerprint()
+        conf.meanings()
 
 
 def test_fingerprints__the_same_rendition_at_one_level_is_shared(settings):
     twin = {"fit": "cover", "width": 320, "height": 320, "formats": ["jpeg"], "level": "preview"}
     settings.IMAGES_APP = {"PRESETS": {"twin": twin}}
-    assert len(conf.specs_by_fingerprint()) == 1 + 4 * 3
+    assert len(conf.meanings()) == BUILT_IN
 
 
 def test_settings__are_read_once_and_forgotten_when_they_change():
@@ -286,10 +293,8 @@ def test_settings__are_read_once_and_forgotten_when_they_change():
 def test_fingerprints__of_presets_that_make_the_same_name_all_of_them(settings):
     settings.IMAGES_APP = {"PRESETS": {"small": {"width": 640, "formats": ["webp"], "max_age": 0}}}
     small = conf.get_settings().presets["small"]
-    (spec,) = small.specs()
-    key = (spec.fingerprint(PillowEngine.output_version), "webp")
-    presets, _ = conf.specs_by_fingerprint()[key]
-    assert {preset.name for preset in presets} == {"ladder", "small"}
+    key = (small.spec(640, "webp").fingerprint(conf.get_engine().output_version), "webp")
+    assert {preset.name for preset in conf.meanings()[key].presets} == {"ladder", "small"}
 
 
 @pytest.mark.parametrize("key", ["POLICY", "ENGINE", "DELIVERY"])

@@ -44,6 +44,10 @@ def test_refusal__codes_are_pinned():
         "format_not_allowed",
         "too_many_pixels",
         "too_many_frames",
+        "animation_too_large",
+        "too_many_scans",
+        "too_many_texts",
+        "too_complex",
         "damaged",
     }
 

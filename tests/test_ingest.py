@@ -21,6 +21,7 @@ from images_app.exceptions import StorageUnavailable, UploadRefused
 from images_app.ingest import checksum_of, ingest_image
 from images_app.models import CameraData, Gallery, GalleryItem, Image
 from images_app.signals import image_ingested
+from tests.engines.test_structure import with_scans, with_texts
 from tests.pictures import bomb_header, noise, picture, upload
 
 pytestmark = pytest.mark.django_db
@@ -389,6 +390,7 @@ def nothing_kept(files):
     return check
 
 
+BOUNDED = "images_app.engines.bounded.BoundedEngine"
 REFUSALS = {
     "empty": (b"", {}),
     "too_large": (noise(), {"MAX_UPLOAD_BYTES": 1000}),
@@ -404,6 +406,16 @@ REFUSALS = {
             append_images=[PillowImage.new("RGB", (64, 48), c) for c in ("red", "green", "blue")],
         ),
         {"MAX_FRAMES": 3},
+    ),
+    "animation_too_large": (
+        picture("GIF", save_all=True, append_images=[PillowImage.new("RGB", (64, 48), "red")]),
+        {"MAX_ANIMATION_PIXELS": 64 * 48 * 2 - 1},
+    ),
+    "too_many_scans": (with_scans(100), {}),
+    "too_many_texts": (with_texts(1001), {}),
+    "too_complex": (
+        noise((1500, 1500), "PNG"),
+        {"ENGINE": {"BACKEND": BOUNDED, "OPTIONS": {"memory_bytes": 2 * 2**20}}},
     ),
     "damaged": (picture(size=(400, 300))[:-900], {}),
     "damaged header": (b"\xff\xd8\xff\xe0" + b"\0" * 200, {}),

@@ -14,8 +14,8 @@ from django.core.files.storage import storages
 from django.db import OperationalError, connections
 from django.utils import timezone
 
-from images_app.conf import ORIGINALS, RENDITIONS, get_engine, get_settings, specs_by_fingerprint
-from images_app.engines.pillow import PillowEngine
+from images_app.conf import ORIGINALS, RENDITIONS, Meaning, get_engine, get_settings, meanings
+from images_app.engines.bounded import BoundedEngine
 from images_app.exceptions import Busy, BytesGone, RenderFailed, StorageUnavailable
 from images_app.models import Image, Rendition, RenditionLease
 from images_app.renditions import (
@@ -27,6 +27,7 @@ from images_app.renditions import (
     rendition_url,
     resolve,
     sources,
+    specs_for,
 )
 from images_app.slots import decode_slot
 from tests.pictures import body, opened, picture
@@ -37,19 +38,19 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def spec():
     """The thumbnail's spec."""
-    return next(get_settings().presets["thumb"].specs())
+    return get_settings().presets["thumb"].spec(320, "jpeg")
 
 
 @pytest.fixture
 def renders(monkeypatch):
     """The widths that were rendered."""
-    made, render = [], PillowEngine.render
+    made, render = [], BoundedEngine.render
 
     def counted(self, source, outputs, **kwargs):
         made.extend(spec.width for spec, _ in outputs)
         return render(self, source, outputs, **kwargs)
 
-    monkeypatch.setattr(PillowEngine, "render", counted)
+    monkeypatch.setattr(BoundedEngine, "render", counted)
     return made
 
 
@@ -135,7 +136,7 @@ def test_sources__have_the_sizes_that_are_made(make_image, preset):
     image = make_image(size=(700, 501))
     found = get_settings().presets[preset]
     for source in sources(image, found):
-        _, made = resolve(source.url.rsplit("/", 1)[1])
+        (made,) = resolve(source.url.rsplit("/", 1)[1]).specs
         assert opened(read(locate_rendition(image, made))).size == (source.width, source.height)
 
 
@@ -269,13 +270,13 @@ def test_image__deleted_meanwhile_leaves_nothing(
     make_image, spec, monkeypatch, files, django_user_model
 ):
     image = make_image()
-    render = PillowEngine.render
+    render = BoundedEngine.render
 
     def delete_first(self, *args, **kwargs):
         Image.objects.get(pk=image.pk).delete()
         return render(self, *args, **kwargs)
 
-    monkeypatch.setattr(PillowEngine, "render", delete_first)
+    monkeypatch.setattr(BoundedEngine, "render", delete_first)
     with pytest.raises(BytesGone):
         locate_rendition(image, spec)
     assert files() == []
@@ -347,7 +348,7 @@ def test_lease__of_the_dead_is_taken_over(make_image, spec, renders):
 @pytest.mark.django_db(transaction=True)
 def test_lease__is_renewed_while_its_holder_is_busy(make_image, spec, monkeypatch):
     monkeypatch.setattr("images_app.renditions.single_flight.LEASE", 0.3)
-    image, render, ends = make_image(), PillowEngine.render, []
+    image, render, ends = make_image(), BoundedEngine.render, []
 
     def slow(self, *args, **kwargs):
         for _ in range(2):
@@ -356,7 +357,7 @@ def test_lease__is_renewed_while_its_holder_is_busy(make_image, spec, monkeypatc
         assert RenditionLease.objects.get().ends_at > timezone.now()
         return render(self, *args, **kwargs)
 
-    monkeypatch.setattr(PillowEngine, "render", slow)
+    monkeypatch.setattr(BoundedEngine, "render", slow)
     locate_rendition(image, spec)
     assert ends[0] < ends[1]
 
@@ -365,7 +366,7 @@ def test_lease__is_given_back_when_making_fails(make_image, spec, monkeypatch):
     def fail(self, *args, **kwargs):
         raise RenderFailed
 
-    monkeypatch.setattr(PillowEngine, "render", fail)
+    monkeypatch.setattr(BoundedEngine, "render", fail)
     with pytest.raises(RenderFailed):
         locate_rendition(make_image(), spec)
     assert not RenditionLease.objects.exists()
@@ -401,7 +402,7 @@ def test_record__that_fails_leaves_no_bytes(make_image, spec, monkeypatch, rendi
 def test_image__deleted_while_a_rendition_is_made_again_leaves_nothing(
     make_image, spec, monkeypatch, files, django_capture_on_commit_callbacks
 ):
-    image, render = make_image(), PillowEngine.render
+    image, render = make_image(), BoundedEngine.render
     read(locate_rendition(image, spec))
     (rendition,) = Rendition.objects.all()
     storages[RENDITIONS].delete(rendition.storage_name)
@@ -412,7 +413,7 @@ def test_image__deleted_while_a_rendition_is_made_again_leaves_nothing(
         return render(self, *args, **kwargs)
 
     location = locate_rendition(image, spec)
-    monkeypatch.setattr(PillowEngine, "render", delete_first)
+    monkeypatch.setattr(BoundedEngine, "render", delete_first)
     with pytest.raises(BytesGone):
         location.open()
     assert files() == []
@@ -422,16 +423,16 @@ def test_image__deleted_while_a_rendition_is_made_again_leaves_nothing(
 
 
 def test_several__are_made_from_one_decode(make_image, monkeypatch, rendition_files):
-    calls, render = [], PillowEngine.render
+    calls, render = [], BoundedEngine.render
 
     def counted(self, source, outputs, **kwargs):
         calls.append(len(outputs))
         return render(self, source, outputs, **kwargs)
 
-    monkeypatch.setattr(PillowEngine, "render", counted)
+    monkeypatch.setattr(BoundedEngine, "render", counted)
     image = make_image(size=(1400, 900))
     ladder = get_settings().presets["ladder"]
-    specs = list(ladder.specs())
+    specs = specs_for(image, [ladder])
     assert make_renditions(image, specs[:5]) == 5
     assert make_renditions(image, specs) == len(specs) - 5
     assert make_renditions(image, specs) == 0
@@ -442,7 +443,7 @@ def test_several__are_made_from_one_decode(make_image, monkeypatch, rendition_fi
 
 def test_several__leave_to_others_what_they_are_at(make_image, spec, renders):
     image = make_image()
-    other = next(get_settings().presets["ladder"].specs())
+    other = get_settings().presets["ladder"].spec(320, "avif")
     lease_of(image, spec, 60)
     assert make_renditions(image, [spec, other]) == 1
     assert renders == [other.width]
@@ -465,7 +466,7 @@ IN_NO_DATABASE = SimpleNamespace(public_id="00000000-0000-4000-8000-000000000000
 
 
 def unsaved(width=4000, height=3000):
-    return SimpleNamespace(**vars(IN_NO_DATABASE), width=width, height=height)
+    return SimpleNamespace(**vars(IN_NO_DATABASE), width=width, height=height, is_animated=False)
 
 
 def test_url__ends_in_public_id_version_fingerprint_and_extension():
@@ -481,7 +482,8 @@ def test_url__ends_in_public_id_version_fingerprint_and_extension():
 )
 def test_url__takes_the_narrowest_rung_that_is_wide_enough(width, rung):
     url = rendition_url(unsaved(), "ladder", width=width)
-    (preset,), spec = resolve(url.rsplit("/", 1)[1])
+    meaning = resolve(url.rsplit("/", 1)[1])
+    (preset,), (spec,) = meaning.presets, meaning.specs
     assert (preset.name, spec.width, spec.format) == ("ladder", rung, "jpeg")
 
 
@@ -537,7 +539,8 @@ def test_sources__know_their_type():
 )
 def test_is_made_for__knows_the_collapsed_rungs(width, rung, expected):
     preset = get_settings().presets["ladder"]
-    assert is_made_for(unsaved(width), [preset], preset.spec(rung, "jpeg")) is expected
+    meaning = Meaning(presets=(preset,), specs=(preset.spec(rung, "jpeg"),))
+    assert is_made_for(unsaved(width), meaning) is expected
 
 
 @pytest.mark.parametrize(
@@ -549,7 +552,7 @@ def test_resolve__knows_nothing_made_up(file_name):
 
 
 def test_resolve__knows_every_spec_by_its_own_extension_only():
-    for (fingerprint, image_format), meaning in specs_by_fingerprint().items():
+    for (fingerprint, image_format), meaning in meanings().items():
         for extension in ("avif", "webp", "jpg", "jpeg", "png", "gif"):
             is_own = extension == {"jpeg": "jpg"}.get(image_format, image_format)
             assert resolve(f"{fingerprint}.{extension}") == (meaning if is_own else None)
@@ -590,7 +593,7 @@ def test_preset__whose_bytes_stay_keeps_its_url(settings, unchanged):
 
 def test_url__changes_with_the_engines_output_version(monkeypatch):
     before = rendition_url(unsaved(), "thumb")
-    monkeypatch.setattr(PillowEngine, "output_version", 2)
+    monkeypatch.setattr(get_engine(), "output_version", 99)
     assert rendition_url(unsaved(), "thumb") != before
 
 

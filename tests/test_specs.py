@@ -11,14 +11,18 @@ from hypothesis import strategies as st
 
 from images_app.access import Level
 from images_app.specs import (
+    ANIMATED_FORMATS,
     CONTENT_TYPES,
     DEFAULT_QUALITY,
     EXTENSIONS,
+    FOREIGN_FORMATS,
     LONGEST_SIDE,
     OUTPUT_FORMATS,
     Fit,
     Preset,
     RenditionSpec,
+    fingerprint_of,
+    format_of,
 )
 
 SIDES = st.integers(min_value=1, max_value=10_000)
@@ -65,6 +69,7 @@ def test_fingerprint__changes_with_every_value():
         make_spec(format="png"),
         make_spec(quality=83),
         make_spec(background="#fffffe"),
+        make_spec(is_animated=True),
     ]
     assert len(changed) == len(dataclasses.fields(RenditionSpec))
     fingerprints = {each.fingerprint(1) for each in [spec, *changed]} | {spec.fingerprint(2)}
@@ -194,12 +199,44 @@ def test_rungs__each_is_another_picture(widths, size):
 
 def test_preset__specs_are_every_format_in_every_width():
     preset = Preset(name="ladder", widths=(10, 20), formats=("webp", "jpeg"), quality={"webp": 51})
-    assert [(s.format, s.width, s.quality, s.height) for s in preset.specs()] == [
-        ("webp", 10, 51, None),
-        ("webp", 20, 51, None),
-        ("jpeg", 10, DEFAULT_QUALITY["jpeg"], None),
-        ("jpeg", 20, DEFAULT_QUALITY["jpeg"], None),
+    choices = list(preset.choices())
+    assert all(len(specs) == 1 for specs in choices)
+    assert [(s.format, s.width, s.quality, s.is_animated) for (s,) in choices] == [
+        ("webp", 10, 51, False),
+        ("jpeg", 10, DEFAULT_QUALITY["jpeg"], False),
+        ("webp", 20, 51, False),
+        ("jpeg", 20, DEFAULT_QUALITY["jpeg"], False),
+        ("webp", 10, 51, True),
+        ("gif", 10, 0, True),
+        ("webp", 20, 51, True),
+        ("gif", 20, 0, True),
     ]
+
+
+def test_preset__of_stills_has_no_animated_specs():
+    preset = Preset(name="small", widths=(10,), formats=("webp",), stills=True)
+    assert [specs[0].is_animated for specs in preset.choices()] == [False]
+    assert preset.formats_of(is_animated=True) == ("webp",)
+
+
+def test_preset__negotiated_has_one_choice_for_each_rung():
+    preset = Preset(name="auto", widths=(10, 20), formats=("avif", "jpeg"), is_negotiated=True)
+    assert [[s.format for s in specs] for specs in preset.choices()] == [
+        ["avif", "jpeg"],
+        ["avif", "jpeg"],
+        ["webp", "gif"],
+        ["webp", "gif"],
+    ]
+
+
+def test_fingerprint_of__several_follows_each_of_them():
+    one = Preset(name="auto", widths=(10,), formats=("avif", "jpeg"))
+    other = Preset(name="auto", widths=(10,), formats=("avif", "jpeg"), quality={"jpeg": 50})
+    pairs = [tuple(p.spec(10, name) for name in p.formats) for p in (one, other)]
+    assert fingerprint_of(pairs[0], 1) != fingerprint_of(pairs[1], 1)
+    assert fingerprint_of(pairs[0], 1) != fingerprint_of(pairs[0], 2)
+    assert fingerprint_of(pairs[0][:1], 1) == pairs[0][0].fingerprint(1)
+    assert (format_of(pairs[0]), format_of(pairs[0][:1])) == ("auto", "avif")
 
 
 def test_preset__hands_all_it_has_to_the_spec():
@@ -224,7 +261,10 @@ def test_preset__defaults_are_safe():
 
 def test_formats__tables_agree():
     assert set(EXTENSIONS) == set(CONTENT_TYPES)
-    assert set(OUTPUT_FORMATS) == set(DEFAULT_QUALITY) <= set(CONTENT_TYPES)
+    every = {*OUTPUT_FORMATS, *ANIMATED_FORMATS}
+    assert every == set(DEFAULT_QUALITY) < set(CONTENT_TYPES)
+    assert set(CONTENT_TYPES) > FOREIGN_FORMATS
+    assert not FOREIGN_FORMATS & every
     assert len(set(EXTENSIONS.values())) == len(EXTENSIONS)
     with pytest.raises(TypeError):
         CONTENT_TYPES["svg"] = "image/svg+xml"

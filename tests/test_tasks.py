@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from images_app import tasks
-from images_app.engines.pillow import PillowEngine
+from images_app.engines.bounded import BoundedEngine
 from images_app.exceptions import RenderFailed
 from images_app.models import Image, Rendition
 
@@ -51,7 +51,7 @@ def test_upload__is_kept_when_rendering_fails(
     def fail(self, *args, **kwargs):
         raise RenderFailed
 
-    monkeypatch.setattr(PillowEngine, "render", fail)
+    monkeypatch.setattr(BoundedEngine, "render", fail)
     ingested(make_image, django_capture_on_commit_callbacks)
     assert Image.objects.count() == 1
     assert "render_failed" in caplog.text

@@ -9,6 +9,8 @@ from typing import IO, Protocol
 
 from images_app.specs import RenditionSpec, Size
 
+Output = tuple[RenditionSpec, IO[bytes]]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
@@ -18,6 +20,8 @@ class Header:
     width: int  # pixels as stored, before orientation
     height: int
     frames: int
+    scans: int = 1  # passes over the whole picture, in a JPEG
+    texts: int = 0  # text chunks, in a PNG
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,7 @@ class Inspection:
     """What one whole decode tells about an original."""
 
     orientation: int  # EXIF 1 to 8
+    frames: int  # that can be shown
     dominant_color: str  # #rrggbb
     camera: Camera
     taken_at: dt.datetime | None  # naive where the camera wrote no offset
@@ -52,8 +57,15 @@ class Engine(Protocol):
     Files are binary, seekable, and read from their start; they stay open.
     """
 
-    output_version: int
-    """Raised by hand when the output for the same spec changes; part of every fingerprint."""
+    @property
+    def output_version(self) -> int:
+        """Raised by hand when the output for the same spec changes; part of every fingerprint."""
+        ...
+
+    @property
+    def input_formats(self) -> frozenset[str]:
+        """What can be read here, of specs.CONTENT_TYPES: some decoders come as extras."""
+        ...
 
     def read_header(self, file: IO[bytes], formats: tuple[str, ...], *, max_pixels: int) -> Header:
         """Read the header with a decoder of ``formats`` only.
@@ -66,7 +78,7 @@ class Engine(Protocol):
         ...
 
     def inspect(self, file: IO[bytes], formats: tuple[str, ...]) -> Inspection:
-        """Decode the whole file once.
+        """Decode the whole file once, all its frames.
 
         Raises:
             UploadRefused: ``damaged``.
@@ -77,11 +89,20 @@ class Engine(Protocol):
     def render(
         self,
         source: IO[bytes],
-        outputs: Sequence[tuple[RenditionSpec, IO[bytes]]],
+        outputs: Sequence[Output],
         *,
+        source_format: str,
+        full_size: Size,
         focal_point: tuple[float, float],
     ) -> list[Size]:
         """Write a rendition to each output's file, from one decode of the source.
+
+        Args:
+            source: the original, or a smaller picture of the whole of it.
+            source_format: what the source is; no other decoder is tried.
+            outputs: a spec and the file to write for each rendition.
+            full_size: (width, height) of the original as shown, in pixels.
+            focal_point: (x, y), each from 0 to 1.
 
         Returns:
             Their sizes (width, height) in pixels, in the order of the outputs.

@@ -1,31 +1,47 @@
-"""The default engine: Pillow, held to an allow-list of formats."""
+"""The default engine's pixels: Pillow, held to an allow-list of formats."""
 
 from __future__ import annotations
 
 import contextlib
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
-from PIL import Image, ImageCms
+from PIL import Image
 
-from images_app.engines.base import Header, Inspection
+from images_app.engines.base import Header, Inspection, Output
+from images_app.engines.color import dominant_color, flatten, harden
 from images_app.engines.exif import read_camera, read_orientation, read_taken_at
-from images_app.exceptions import ImagesAppError, RenderFailed, UploadRefused
+from images_app.engines.film import Film, count_frames, loop_option
+from images_app.engines.resizing import Cut, resize_all, scale_of, whole
+from images_app.engines.structure import count_scans, count_texts
+from images_app.exceptions import RenderFailed, UploadRefused
 from images_app.specs import CONTENT_TYPES, Box, RenditionSpec, Size
 
-_PILLOW_NAMES = {name: name.upper() for name in CONTENT_TYPES}
+try:
+    import pi_heif
+except ImportError:
+    _ABSENT = frozenset({"heic"})
+else:
+    _ABSENT = frozenset()
+    # Its thumbnails and depth maps are no pictures to show.
+    pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+
+_PILLOW_NAMES = {**{name: name.upper() for name in CONTENT_TYPES}, "heic": "HEIF"}
 # An MPO is a JPEG with further pictures behind the first; the first is what we show.
 _OUR_NAMES = {**{theirs: ours for ours, theirs in _PILLOW_NAMES.items()}, "MPO": "jpeg"}
+# Their further pictures are pages or takes, not frames.
+_NEVER_ANIMATED = frozenset({"MPO", "TIFF", "HEIF"})
+_TURNED_BY_DECODER = frozenset({"TIFF", "HEIF"})
+_INPUT_FORMATS = frozenset(CONTENT_TYPES) - _ABSENT
+# Effort and colour, as measured: docs/decisions/0003.
 _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
-    "jpeg": {"optimize": True, "progressive": True},
+    "jpeg": {"optimize": True, "progressive": True, "subsampling": "4:2:2"},
     "png": {"optimize": False, "compress_level": 6},
     "webp": {"method": 4},
-    "avif": {"speed": 9},  # costs what WebP method 4 costs; see docs/decisions/0003
+    "avif": {"speed": 9, "subsampling": "4:4:4"},
+    "gif": {},
 }
-Cut = tuple[Box, Size]  # which part of the original, and how large it becomes
-_SRGB = ImageCms.createProfile("sRGB")
-_FIRST_SIDEWAYS = 5  # EXIF orientations from here on swap width and height
+_WITHOUT_QUALITY = frozenset({"png", "gif"})
 # ImageOps.exif_transpose would also write the tags anew, and fail where one of them is broken.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -36,35 +52,46 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_SAMPLE = 64  # pixels on a side, plenty to find the dominant colour
+_SIDEWAYS = frozenset({5, 6, 7, 8})  # those that swap width and height
+_FROM_THE_RIGHT = frozenset({2, 3, 6, 7})  # those whose left edge, upright, is stored last
+_FROM_BELOW = frozenset({3, 4, 7, 8})  # and whose upper edge is
+_WEBP_FLAGS, _WEBP_ALPHA = 20, 0x10  # the position of a byte, and a bit of it
+_GLANCE = (64, 64)  # pixels that are enough for the dominant colour
 
 
 class PillowEngine:
-    """Decodes with Pillow, once for each call, however many renditions it makes."""
+    """Decodes with Pillow, once for each call, however many still renditions it makes."""
 
-    output_version = 1
+    output_version = 2
+    input_formats = _INPUT_FORMATS
 
     def read_header(self, file: IO[bytes], formats: tuple[str, ...], *, max_pixels: int) -> Header:
         """Read the header; see Engine."""
-        too_large = UploadRefused("too_many_pixels", limit=max_pixels // 1_000_000)
-        with (
-            _reading(UploadRefused("damaged"), too_large=too_large),
-            _open(file, formats) as image,
-        ):
-            name = _OUR_NAMES[image.format or ""]
-            frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-            return Header(format=name, width=image.width, height=image.height, frames=frames)
+        with _refusing(UploadRefused("too_many_pixels", limit=max_pixels // 1_000_000)):
+            with _open(file, formats) as image:
+                name = _OUR_NAMES[image.format or ""]
+                width, height, frames = image.width, image.height, _count_frames(image)
+            return Header(
+                format=name,
+                width=width,
+                height=height,
+                frames=frames,
+                scans=count_scans(file) if name == "jpeg" else 1,
+                texts=count_texts(file) if name == "png" else 0,
+            )
 
     def inspect(self, file: IO[bytes], formats: tuple[str, ...]) -> Inspection:
         """Decode once; see Engine."""
-        with _reading(UploadRefused("damaged")), _open(file, formats) as image:
+        with _refusing(), _open(file, formats) as image:
             camera, taken_at = read_camera(image), read_taken_at(image)
-            orientation = read_orientation(image)
-            image.draft("RGB", (_SAMPLE, _SAMPLE))
+            orientation = _orientation_of(image)
+            image.draft("RGB", _GLANCE)
             image.load()
+            color = dominant_color(image)
             return Inspection(
                 orientation=orientation,
-                dominant_color=_dominant_color(image),
+                frames=_decode_frames(image),
+                dominant_color=color,
                 camera=camera,
                 taken_at=taken_at,
             )
@@ -72,155 +99,156 @@ class PillowEngine:
     def render(
         self,
         source: IO[bytes],
-        outputs: Sequence[tuple[RenditionSpec, IO[bytes]]],
+        outputs: Sequence[Output],
         *,
+        source_format: str,
+        full_size: Size,
         focal_point: tuple[float, float],
     ) -> list[Size]:
-        """Make renditions from one decode; see Engine."""
-        with _reading(RenderFailed()), _open(source, tuple(CONTENT_TYPES)) as image:
-            orientation = read_orientation(image)
-            full = image.size if orientation < _FIRST_SIDEWAYS else image.size[::-1]
-            cuts = [
-                (spec.crop_box(*full, focal_point), spec.output_size(*full)) for spec, _ in outputs
-            ]
-            upright = _decode_upright(image, orientation, cuts)
-            pictures = _step_down(upright, full, cuts, image.info.get("icc_profile"))
+        """Make renditions from one decode, animated ones from one each; see Engine."""
+        cuts = [
+            (spec.crop_box(*full_size, focal_point), spec.output_size(*full_size))
+            for spec, _ in outputs
+        ]
+        with _failing():
+            stills = [cut for (spec, _), cut in zip(outputs, cuts, strict=True) if _is_still(spec)]
+            pictures: dict[Cut, Image.Image] = {}
+            if stills:
+                with _open(source, (source_format,)) as image:
+                    pictures = _resized(image, full_size, stills)
             for (spec, target), cut in zip(outputs, cuts, strict=True):
-                _encode(pictures[cut], target, spec)
-            return [size for _, size in cuts]
+                if _is_still(spec):
+                    _encode(pictures[cut], target, spec)
+                else:
+                    with _open(source, (source_format,)) as image:
+                        _encode_film(image, target, spec, full_size, cut)
+        return [size for _, size in cuts]
 
 
 @contextlib.contextmanager
-def _reading(failure: ImagesAppError, *, too_large: ImagesAppError | None = None) -> Iterator[None]:
-    """Turn whatever Pillow raises into our failure."""
+def _refusing(too_large: UploadRefused | None = None) -> Iterator[None]:
+    """Turn whatever Pillow raises into our refusal."""
     try:
         yield
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise too_large or failure from error
+        raise too_large or UploadRefused("damaged") from error
+    except MemoryError as error:
+        raise UploadRefused("too_complex") from error
     except Exception as error:
-        # OSError, ValueError, SyntaxError, KeyError, struct.error, MemoryError and more have
-        # all been seen from hostile files.
-        raise failure from error
+        # OSError, ValueError, SyntaxError, KeyError, struct.error and more have all been seen
+        # from hostile files.
+        raise UploadRefused("damaged") from error
 
 
-def _open(file: IO[bytes], formats: tuple[str, ...]) -> Image.Image:
+@contextlib.contextmanager
+def _failing() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise RenderFailed from error
+
+
+def _open(file: IO[bytes], formats: Iterable[str]) -> Image.Image:
     file.seek(0)
     return Image.open(file, formats=[_PILLOW_NAMES[name] for name in formats])
 
 
-def _decode_upright(image: Image.Image, orientation: int, cuts: list[Cut]) -> Image.Image:
-    """Decode as small as JPEG's own scaling allows, twice the outputs for quality, and turn."""
-    scale = min(1.0, max(2 * _scale_of(cut) for cut in cuts))
-    image.draft(None, (round(image.width * scale), round(image.height * scale)))
-    image.load()
+def _count_frames(image: Image.Image) -> int:
+    return 1 if image.format in _NEVER_ANIMATED else count_frames(image)
+
+
+def _decode_frames(image: Image.Image) -> int:
+    """Decode all frames, and count them; a PNG whose frames are out of order is a still one.
+
+    So says APNG of decoders; what merely breaks off is damaged, whatever the format.
+    """
+    frames = _count_frames(image)
+    if frames > 1:
+        film = Film(image, lambda frame: frame)
+        try:
+            for number in range(frames):
+                film.seek(number)
+        except SyntaxError:
+            return 1
+    return frames
+
+
+def _orientation_of(image: Image.Image) -> int:
+    return 1 if image.format in _TURNED_BY_DECODER else read_orientation(image)
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
-def _scale_of(cut: Cut) -> float:
-    """Tell how much smaller the output is than the part of the original that it shows."""
-    (left, top, right, bottom), (width, height) = cut
-    return max(width / (right - left), height / (bottom - top))
-
-
-def _step_down(
-    upright: Image.Image, full: Size, cuts: list[Cut], profile: bytes | None
-) -> dict[Cut, Image.Image]:
-    """Resize to every cut, the largest first; smaller ones of the same part start from it.
-
-    A step starts only from what is at least twice as large, so that nobody can tell it from
-    a resize of the original.
-    """
-    plain = _with_plain_mode(upright)
-    pictures: dict[Cut, Image.Image] = {}
-    for cut in sorted(set(cuts), key=_scale_of, reverse=True):
-        box, size = cut
-        ancestors = [
-            picture
-            for (other_box, _), picture in pictures.items()
-            if other_box == box and picture.width >= 2 * size[0] and picture.height >= 2 * size[1]
-        ]
-        if ancestors:
-            smallest = min(ancestors, key=lambda picture: picture.width)
-            pictures[cut] = _resize(smallest, size, None)
-        else:
-            resized = _resize(plain, size, _scaled(box, full, upright.size))
-            pictures[cut] = _to_srgb(resized, profile)
-    return pictures
-
-
-def _resize(image: Image.Image, size: Size, box: Box | None) -> Image.Image:
-    return image.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=2.0)
+def _is_still(spec: RenditionSpec) -> bool:
+    return not spec.is_animated
 
 
 def _encode(picture: Image.Image, target: IO[bytes], spec: RenditionSpec) -> None:
-    finished = _flatten(picture, spec)
+    finished = flatten(picture, spec.background) if spec.format == "jpeg" else picture
     # Pillow writes comments and the like from here into the new file.
     finished.info.clear()
-    quality = {} if spec.format == "png" else {"quality": spec.quality}
-    finished.save(target, _PILLOW_NAMES[spec.format], **_SAVE_OPTIONS[spec.format], **quality)
+    finished.save(target, _PILLOW_NAMES[spec.format], **_options(spec))
 
 
-def _scaled(box: Box, original: Size, decoded: Size) -> Box:
-    """Carry a box of the original over to its scaled decode, never over the edge.
+def _resized(image: Image.Image, full_size: Size, cuts: list[Cut]) -> dict[Cut, Image.Image]:
+    """Decode as small as JPEG's own scaling allows without a loss to be seen, and resize."""
+    orientation, profile = _orientation_of(image), image.info.get("icc_profile")
+    scale = max(map(scale_of, cuts))
+    # Twice the outputs is enough; where it costs no whole decode, a little more is better.
+    scale = min(1.0, max(2 * scale, min(0.5, 2.5 * scale)))
+    wanted = round(full_size[0] * scale), round(full_size[1] * scale)
+    drafted = image.draft(None, wanted[::-1] if orientation in _SIDEWAYS else wanted)
+    image.load()
+    shown = _turned(drafted[1] if drafted else whole(image), image.size, orientation)
+    return resize_all(_upright(image, orientation), shown, full_size, cuts, profile)
 
-    Each axis has its own scale: a scaled decode rounds both sides up.
-    """
+
+def _turned(box: Box, size: Size, orientation: int) -> Box:
+    """Turn a box as ``_upright`` turns the picture of that size around it."""
     left, top, right, bottom = box
-    across, down = decoded[0] / original[0], decoded[1] / original[1]
-    return (
-        left * across,
-        top * down,
-        min(right * across, decoded[0]),
-        min(bottom * down, decoded[1]),
-    )
+    if orientation in _SIDEWAYS:
+        (left, top, right, bottom), size = (top, left, bottom, right), size[::-1]
+    if orientation in _FROM_THE_RIGHT:
+        left, right = size[0] - right, size[0] - left
+    if orientation in _FROM_BELOW:
+        top, bottom = size[1] - bottom, size[1] - top
+    return left, top, right, bottom
 
 
-def _with_plain_mode(image: Image.Image) -> Image.Image:
-    """Give pixels that can be resized: palettes, bits and 16 bits become 8-bit channels."""
-    if image.mode in {"I;16", "I;16L", "I;16B", "I"}:
-        return image.convert("I").point(lambda value: value / 256).convert("L")
-    if image.has_transparency_data and image.mode not in {"RGBA", "LA"}:
-        return image.convert("RGBA")
-    if image.mode in {"L", "LA", "RGB", "RGBA", "CMYK"}:
-        return image
-    return image.convert("RGB")
+def _encode_film(
+    image: Image.Image, target: IO[bytes], spec: RenditionSpec, full_size: Size, cut: Cut
+) -> None:
+    orientation, profile = _orientation_of(image), image.info.get("icc_profile")
+
+    def develop(frame: Image.Image) -> Image.Image:
+        upright = _upright(frame, orientation)
+        picture = resize_all(upright, whole(upright), full_size, [cut], profile)[cut]
+        return harden(picture) if spec.format == "gif" else picture
+
+    film = Film(image, develop)
+    options = {**_options(spec), **loop_option(spec.format, film.plays)}
+    if spec.format == "gif" and image.has_transparency_data:
+        options["disposal"] = 2  # what a frame leaves transparent must not show the last one
+    film.save(target, _PILLOW_NAMES[spec.format], save_all=True, duration=film.durations, **options)
+    if spec.format == "webp" and film.mode == "RGBA":
+        _say_transparent(target)
 
 
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Convert to sRGB, which every browser assumes where no profile is sent."""
-    mode = "RGBA" if image.mode in {"RGBA", "LA"} else "RGB"
-    if profile:
-        with contextlib.suppress(ImageCms.PyCMSError, OSError, ValueError):
-            return _convert_profile(image, profile, mode)
-    return image.convert(mode)
+def _say_transparent(target: IO[bytes]) -> None:
+    """Set the alpha flag of an animated WebP (RFC 9649, 2.7).
+
+    The encoder leaves it out where it could cut every frame to its opaque part, and then some
+    decoders show black around them.
+    """
+    target.seek(_WEBP_FLAGS)
+    flags = target.read(1)[0]
+    target.seek(_WEBP_FLAGS)
+    target.write(bytes([flags | _WEBP_ALPHA]))
+    target.seek(0, 2)
 
 
-def _convert_profile(image: Image.Image, profile: bytes, mode: str) -> Image.Image:
-    own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    if image.mode == "LA":
-        image = image.convert("RGBA")
-    if (own.profile.profile_description or "").startswith("sRGB"):
-        return image.convert(mode)
-    converted = ImageCms.profileToProfile(image, own, _SRGB, outputMode=mode)
-    if converted is None:  # only when asked to work in place
-        raise ValueError("no image")
-    return converted
-
-
-def _flatten(image: Image.Image, spec: RenditionSpec) -> Image.Image:
-    """Lay transparency on the background where the format has none."""
-    if image.mode != "RGBA" or spec.format != "jpeg":
-        return image
-    background = Image.new("RGBA", image.size, spec.background)
-    return Image.alpha_composite(background, image).convert("RGB")
-
-
-def _dominant_color(image: Image.Image) -> str:
-    small = _with_plain_mode(image).resize((_SAMPLE, _SAMPLE), reducing_gap=2.0)
-    if small.mode in {"RGBA", "LA"}:
-        white = Image.new("RGBA", small.size, "#ffffff")
-        small = Image.alpha_composite(white, small.convert("RGBA"))
-    counted = small.convert("RGB").quantize(8).convert("RGB").getcolors() or [(1, (128, 128, 128))]
-    _, color = max(counted, key=lambda entry: entry[0])
-    red, green, blue = color if isinstance(color, tuple) else (color,) * 3
-    return f"#{round(red):02x}{round(green):02x}{round(blue):02x}"
+def _options(spec: RenditionSpec) -> dict[str, Any]:
+    quality = {} if spec.format in _WITHOUT_QUALITY else {"quality": spec.quality}
+    return {**_SAVE_OPTIONS[spec.format], **quality}

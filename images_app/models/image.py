@@ -204,6 +204,11 @@ class AbstractImage(models.Model):
         return CONTENT_TYPES[self.format]
 
     @property
+    def is_animated(self) -> bool:
+        """Whether the original has more than one frame."""
+        return self.frames > 1
+
+    @property
     def alternative(self) -> str:
         """What an ``alt`` attribute should hold: the text, else at least the title."""
         return self.alt_text or self.title

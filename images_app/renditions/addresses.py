@@ -7,11 +7,20 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
-from images_app.conf import get_engine, get_settings, specs_by_fingerprint
+from images_app.conf import Meaning, get_engine, get_settings, meanings
 from images_app.models import AbstractImage
-from images_app.specs import CONTENT_TYPES, EXTENSIONS, Preset, RenditionSpec
+from images_app.specs import (
+    CONTENT_TYPES,
+    EXTENSIONS,
+    NEGOTIATED,
+    Preset,
+    RenditionSpec,
+    fingerprint_of,
+    format_of,
+)
 
-_FORMATS_BY_EXTENSION = {extension: name for name, extension in EXTENSIONS.items()}
+_EXTENSIONS = {**EXTENSIONS, NEGOTIATED: NEGOTIATED}
+_FORMATS_BY_EXTENSION = {extension: name for name, extension in _EXTENSIONS.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +30,12 @@ class Source:
     url: str
     width: int  # pixels
     height: int  # pixels
-    format: str
+    format: str  # NEGOTIATED where the Accept header decides
 
     @property
     def content_type(self) -> str:
-        """The media type."""
-        return CONTENT_TYPES[self.format]
+        """The media type; empty where it is negotiated."""
+        return CONTENT_TYPES.get(self.format, "")
 
 
 def rendition_url(
@@ -42,6 +51,8 @@ def rendition_url(
         image: whose rendition.
         preset: the name of a preset in the settings.
         image_format: one of the preset's formats; its last, most widely shown one by default.
+            An animation that the preset keeps moving has formats of its own: where it has not
+            the wanted one, it is its last.
         width: in pixels; the narrowest rung that is at least so wide, or the widest.
 
     Raises:
@@ -49,10 +60,12 @@ def rendition_url(
 
     """
     found = get_settings().presets[preset]
-    image_format = image_format or found.formats[-1]
-    rungs = [source for source in sources(image, found) if source.format == image_format]
-    if not rungs:
+    if image_format not in {None, *found.formats_of(is_animated=image.is_animated), *found.formats}:
         raise KeyError(image_format)
+    every = sources(image, found)
+    rungs = [source for source in every if source.format == image_format] or [
+        source for source in every if source.format == every[-1].format
+    ]
     wide_enough = (source for source in rungs if width is not None and source.width >= width)
     return next(wide_enough, rungs[-1]).url
 
@@ -60,41 +73,43 @@ def rendition_url(
 def sources(image: AbstractImage, preset: Preset) -> list[Source]:
     """Answer with every rendition of the preset that an image has: best format first, ascending."""
     version = get_engine().output_version
-    found = []
     # One reverse() for all of them: they differ in the last part only.
     base = reverse("images_app:rendition", args=[image.public_id, image.version, "-"])[:-1]
-    for image_format in preset.formats:
-        for rung in preset.rungs(image.width):
-            spec = preset.spec(rung, image_format)
-            width, height = spec.output_size(image.width, image.height)
-            file_name = f"{spec.fingerprint(version)}.{EXTENSIONS[image_format]}"
-            found.append(
-                Source(url=base + file_name, width=width, height=height, format=image_format)
-            )
-    return found
+    columns: dict[str, list[Source]] = {}
+    for rung in preset.rungs(image.width):
+        for specs in preset.choices_of(rung, is_animated=image.is_animated):
+            width, height = specs[0].output_size(image.width, image.height)
+            name = format_of(specs)
+            url = f"{base}{fingerprint_of(specs, version)}.{_EXTENSIONS[name]}"
+            source = Source(url=url, width=width, height=height, format=name)
+            columns.setdefault(name, []).append(source)
+    return [source for column in columns.values() for source in column]
 
 
 def specs_for(image: AbstractImage, presets: Iterable[Preset]) -> list[RenditionSpec]:
     """Answer with every rendition of the presets that an image has, each once."""
     found = {
-        preset.spec(rung, image_format): None
+        spec: None
         for preset in presets
-        for image_format in preset.formats
         for rung in preset.rungs(image.width)
+        for specs in preset.choices_of(rung, is_animated=image.is_animated)
+        for spec in specs
     }
     return list(found)
 
 
-def resolve(file_name: str) -> tuple[tuple[Preset, ...], RenditionSpec] | None:
-    """Answer with what the last part of a URL means; None for what no preset makes.
-
-    Several presets may make the same bytes; they are of one level then.
-    """
+def resolve(file_name: str) -> Meaning | None:
+    """Answer with what the last part of a URL means; None for what no preset makes."""
     fingerprint, _, extension = file_name.partition(".")
     image_format = _FORMATS_BY_EXTENSION.get(extension, "")
-    return specs_by_fingerprint().get((fingerprint, image_format))
+    return meanings().get((fingerprint, image_format))
 
 
-def is_made_for(image: AbstractImage, presets: Iterable[Preset], spec: RenditionSpec) -> bool:
+def is_made_for(image: AbstractImage, meaning: Meaning) -> bool:
     """Tell whether an image has this rung; those far above its own width do not exist."""
-    return any(spec.width in preset.rungs(image.width) for preset in presets)
+    spec = meaning.specs[0]
+    return any(
+        spec.width in preset.rungs(image.width)
+        and spec.is_animated == preset.keeps_moving(is_animated=image.is_animated)
+        for preset in meaning.presets
+    )

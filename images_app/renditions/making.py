@@ -45,8 +45,8 @@ def make_once(image: AbstractImage, spec: RenditionSpec) -> Rendition:
     deadline = time.monotonic() + get_settings().render_patience
     while True:
         # First a place, then the lease: who waits for a place must not hold up the others.
-        with decode_slot(deadline - time.monotonic()), lease(_identity(image, spec)) as is_ours:
-            if is_ours:
+        with decode_slot(deadline - time.monotonic()), lease([_identity(image, spec)]) as ours:
+            if ours:
                 return find_rendition(image, spec) or _make(image, [spec])[0]
         while time.monotonic() < deadline:
             time.sleep(_POLL)
@@ -74,15 +74,12 @@ def make_renditions(image: AbstractImage, specs: Sequence[RenditionSpec]) -> int
     """
     if not _missing(image, specs):
         return 0
-    with ExitStack() as held:
-        held.enter_context(decode_slot(get_settings().render_patience))
-        leased = [
-            spec
-            for spec in _missing(image, specs)
-            if held.enter_context(lease(_identity(image, spec)))
-        ]
-        missing = _missing(image, leased)  # without what was made before the lease was ours
-        return len(_make(image, missing)) if missing else 0
+    with decode_slot(get_settings().render_patience):
+        wanted = [(_identity(image, spec), spec) for spec in _missing(image, specs)]
+        with lease([identity for identity, _ in wanted]) as ours:
+            leased = [spec for identity, spec in wanted if identity in ours]
+            missing = _missing(image, leased)  # without what was made before the lease was ours
+            return len(_make(image, missing)) if missing else 0
 
 
 def make_again(image: AbstractImage, spec: RenditionSpec, rendition: Rendition) -> None:
@@ -134,7 +131,13 @@ def _rendered(
         alias, name = image.storage_alias or ORIGINALS, image.storage_name
         with reading_stored(alias, name) as source:
             outputs = list(zip(specs, targets, strict=True))
-            sizes = get_engine().render(source, outputs, focal_point=image.focal_point)
+            sizes = get_engine().render(
+                source,
+                outputs,
+                source_format=image.format,
+                full_size=(image.width, image.height),
+                focal_point=image.focal_point,
+            )
         seconds = time.monotonic() - started
         logger.info("rendered image=%s renditions=%s seconds=%.2f", image.pk, len(specs), seconds)
         yield list(zip(sizes, targets, strict=True))

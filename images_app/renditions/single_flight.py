@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -18,33 +18,35 @@ from django.utils import timezone
 
 from images_app.models import RenditionLease
 
+Identity = dict[str, Any]
 LEASE = 5.0  # seconds until a silent holder counts as dead
 
 
 @contextmanager
-def lease(identity: dict[str, Any]) -> Iterator[bool]:
-    """Try to become the one who makes the rendition of that identity; never waits.
+def lease(identities: Sequence[Identity]) -> Iterator[list[Identity]]:
+    """Try to become the one who makes the renditions of these identities; never waits.
 
     Yields:
-        Whether the lease is ours; it is kept alive, and given back at the end.
+        Those whose lease is ours; they are kept alive, and given back at the end.
 
     """
     holder = uuid.uuid4()
-    if not _take(identity, holder):
-        yield False
+    ours = [identity for identity in identities if _take(identity, holder)]
+    if not ours:
+        yield ours
         return
     done = threading.Event()
     keeper = threading.Thread(target=_keep, args=(holder, done), daemon=True)
     keeper.start()
     try:
-        yield True
+        yield ours
     finally:
         done.set()
         keeper.join()
         RenditionLease.objects.filter(holder=holder).delete()
 
 
-def _take(identity: dict[str, Any], holder: uuid.UUID) -> bool:
+def _take(identity: Identity, holder: uuid.UUID) -> bool:
     now = timezone.now()
     values = {"holder": holder, "ends_at": now + timedelta(seconds=LEASE)}
     # One statement for the common case that nobody is there, one for a holder that died.
@@ -68,6 +70,6 @@ def _keep(holder: uuid.UUID, done: threading.Event) -> None:
         connection.close()
 
 
-def is_leased(identity: dict[str, Any]) -> bool:
+def is_leased(identity: Identity) -> bool:
     """Tell whether somebody is at it, and alive."""
     return RenditionLease.objects.filter(**identity, ends_at__gt=timezone.now()).exists()

@@ -18,13 +18,14 @@ from images_app.exceptions import ImagesAppError
 from images_app.http import (
     conditional_response,
     error_response,
+    negotiate,
     not_found,
     read_only,
     representation_headers,
 )
 from images_app.renditions import is_made_for, locate_original, locate_rendition, resolve
 from images_app.representation import Representation
-from images_app.specs import CONTENT_TYPES, EXTENSIONS
+from images_app.specs import CONTENT_TYPES, EXTENSIONS, FOREIGN_FORMATS
 from images_app.views.authorise import find_image
 
 logger = logging.getLogger("images_app.views")
@@ -71,21 +72,22 @@ def rendition(
     meaning = resolve(file_name)
     if meaning is None:
         return None
-    presets, spec = meaning
-    found = find_image(request, public_id, presets[0].level)
+    found = find_image(request, public_id, meaning.presets[0].level)
     if found is None:
         return None
     image, is_public = found
     # As text: "01" would be a second address of the same bytes.
-    if str(image.version) != version or not is_made_for(image, presets, spec):
+    if str(image.version) != version or not is_made_for(image, meaning):
         return None
+    spec = negotiate(request.headers.get("Accept", ""), meaning.specs)
     return Representation(
         content_type=CONTENT_TYPES[spec.format],
-        etag=f'W/"{version}-{file_name.partition(".")[0]}"',
+        etag=f'W/"{version}-{file_name.partition(".")[0]}-{spec.format}"',
         filename=f"{image.title or public_id}.{EXTENSIONS[spec.format]}",
         is_attachment=False,
         is_public=is_public,
-        max_age=min(preset.max_age for preset in presets),
+        is_negotiated=len(meaning.specs) > 1,
+        max_age=min(preset.max_age for preset in meaning.presets),
         locate=lambda: locate_rendition(image, spec),
     )
 
@@ -104,7 +106,8 @@ def original(request: HttpRequest, *, public_id: UUID, file_name: str) -> Repres
         etag=f'"{image.version}-original"',
         # The client's name, with our extension: a JPEG never comes back as a page.
         filename=f"{PurePosixPath(image.file_name or file_name).stem}.{EXTENSIONS[image.format]}",
-        is_attachment="download" in request.GET,
+        # What a browser cannot show would only confuse it.
+        is_attachment="download" in request.GET or image.format in FOREIGN_FORMATS,
         is_public=is_public,
         max_age=get_settings().original_max_age,
         locate=lambda: locate_original(image),

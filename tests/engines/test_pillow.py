@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 
@@ -11,10 +12,12 @@ from PIL import Image, ImageChops, ImageCms, ImageFile, ImageStat, JpegImagePlug
 from images_app.engines.base import Camera, Header
 from images_app.engines.pillow import PillowEngine
 from images_app.exceptions import RenderFailed, UploadRefused
-from images_app.specs import CONTENT_TYPES, OUTPUT_FORMATS, Fit, RenditionSpec
+from images_app.models import shown_size
+from images_app.specs import OUTPUT_FORMATS, Fit, RenditionSpec
+from tests.parts import CORPUS, need
 from tests.pictures import bomb_header, noise, opened, picture
 
-ALL = tuple(CONTENT_TYPES)
+ALL = ("jpeg", "png", "gif", "webp", "avif")
 MANY = 50_000_000
 MIDDLE = (0.5, 0.5)
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -33,10 +36,29 @@ def make_spec(**values):
     return RenditionSpec(**{**defaults, **values})
 
 
+def render(content, outputs, focal_point=MIDDLE, formats=ALL):
+    """Render as the rest of the app does, which knows the size from the record."""
+    file = content if hasattr(content, "read") else io.BytesIO(content)
+    with contextlib.suppress(UploadRefused):
+        header = ENGINE.read_header(file, formats, max_pixels=MANY)
+        orientation = ENGINE.inspect(file, formats).orientation
+        full_size = shown_size(header.width, header.height, orientation)
+        return ENGINE.render(
+            file,
+            outputs,
+            source_format=header.format,
+            full_size=full_size,
+            focal_point=focal_point,
+        )
+    return ENGINE.render(
+        file, outputs, source_format="jpeg", full_size=(100, 100), focal_point=focal_point
+    )
+
+
 def rendered(content, focal_point=MIDDLE, **values):
     target = io.BytesIO()
     spec = make_spec(**values)
-    (size,) = ENGINE.render(io.BytesIO(content), [(spec, target)], focal_point=focal_point)
+    (size,) = render(content, [(spec, target)], focal_point)
     image = opened(target.getvalue())
     assert image.size == size
     assert image.format == spec.format.upper()
@@ -134,7 +156,7 @@ def test_header__reads_from_the_start_and_leaves_the_file_open():
     file.seek(10)
     ENGINE.read_header(file, ALL, max_pixels=MANY)
     ENGINE.inspect(file, ALL)
-    ENGINE.render(file, [(make_spec(), io.BytesIO())], focal_point=MIDDLE)
+    render(file, [(make_spec(), io.BytesIO())])
     assert not file.closed
 
 
@@ -178,7 +200,7 @@ def test_foreign_bytes__are_refused_and_never_rendered(content):
             ask()
         assert caught.value.code == "damaged"
     with pytest.raises(RenderFailed):
-        ENGINE.render(file, [(make_spec(), io.BytesIO())], focal_point=MIDDLE)
+        render(file, [(make_spec(), io.BytesIO())])
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "GIF", "WEBP", "AVIF"])
@@ -189,7 +211,7 @@ def test_truncated__is_found_by_the_one_decode(image_format):
         ENGINE.inspect(file, ALL)
     assert caught.value.code == "damaged"
     with pytest.raises(RenderFailed):
-        ENGINE.render(file, [(make_spec(width=150), io.BytesIO())], focal_point=MIDDLE)
+        render(file, [(make_spec(width=150), io.BytesIO())])
 
 
 def test_render__a_file_that_cannot_be_written_is_a_failure_of_ours():
@@ -198,7 +220,7 @@ def test_render__a_file_that_cannot_be_written_is_a_failure_of_ours():
             raise OSError(28, "No space left on device")
 
     with pytest.raises(RenderFailed):
-        ENGINE.render(io.BytesIO(picture()), [(make_spec(), Full())], focal_point=MIDDLE)
+        render(picture(), [(make_spec(), Full())])
 
 
 # -- orientation
@@ -358,7 +380,7 @@ def test_render__takes_no_metadata_along(make, width, image_format):
     assert b"SECRET" in content
     target = io.BytesIO()
     spec = make_spec(width=width, format=image_format)
-    ENGINE.render(io.BytesIO(content), [(spec, target)], focal_point=MIDDLE)
+    render(content, [(spec, target)])
     written = target.getvalue()
     image = opened(written)
     assert not any(word in written for word in (b"SECRET", b"Exif", b"xmpmeta"))
@@ -395,15 +417,24 @@ def wide_profile():
     curve = b"para\0\0\0\0" + struct.pack(">HH", 3, 0)
     curve += fixed(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
     tags = {
-        b"desc": b"desc\0\0\0\0" + struct.pack(">I", 5) + b"Wide\0" + bytes(78),
-        b"cprt": b"text\0\0\0\0none\0\0\0\0",
-        b"wtpt": xyz(0.9642, 1.0, 0.8249),
         b"rXYZ": xyz(0.5151, 0.2412, -0.0011),
         b"gXYZ": xyz(0.2920, 0.6922, 0.0419),
         b"bXYZ": xyz(0.1571, 0.0666, 0.7841),
         b"rTRC": curve,
         b"gTRC": curve,
         b"bTRC": curve,
+    }
+    return profile_of(b"RGB ", tags)
+
+
+def profile_of(space, tags):
+    """A display profile with these tags, and what every profile must have besides."""
+    white = struct.pack(">3i", *(round(value * 65536) for value in (0.9642, 1.0, 0.8249)))
+    tags = {
+        b"desc": b"desc\0\0\0\0" + struct.pack(">I", 5) + b"Wide\0" + bytes(78),
+        b"cprt": b"text\0\0\0\0none\0\0\0\0",
+        b"wtpt": b"XYZ \0\0\0\0" + white,
+        **tags,
     }
     directory, data = struct.pack(">I", len(tags)), b""
     start = 128 + 4 + 12 * len(tags)
@@ -413,9 +444,9 @@ def wide_profile():
         data += padded
     header = bytearray(128)
     header[8:12] = b"\x02\x40\0\0"
-    header[12:24] = b"mntrRGB XYZ "
+    header[12:24] = b"mntr" + space + b"XYZ "
     header[36:40] = b"acsp"
-    header[68:80] = fixed(0.9642, 1.0, 0.8249)
+    header[68:80] = white
     header[0:4] = struct.pack(">I", 128 + len(directory) + len(data))
     return bytes(header) + directory + data
 
@@ -463,9 +494,33 @@ def test_profile__one_of_another_kind_is_ignored():
 
 
 def test_profile__without_an_answer_of_the_library_is_ignored(monkeypatch):
-    monkeypatch.setattr(ImageCms, "profileToProfile", lambda *args, **kwargs: None)
+    monkeypatch.setattr(ImageCms, "applyTransform", lambda *args, **kwargs: None)
     content = saved(Image.new("RGB", (40, 30), (180, 80, 60)), icc_profile=wide_profile())
     assert rendered(content).getpixel((5, 5)) == (180, 80, 60)
+
+
+def grey_profile(gamma):
+    """A grey profile of that gamma (ICC.1:2010 8.3.3)."""
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256))
+    return profile_of(b"GRAY", {b"kTRC": curve})
+
+
+@pytest.mark.parametrize("mode", ["L", "LA"])
+def test_profile__of_grey_holds_with_and_without_transparency(mode):
+    image = Image.new("L", (40, 30), 128).convert(mode)
+    found = rendered(saved(image, icc_profile=grey_profile(1.0))).convert("RGB")
+    assert near(found.getpixel((5, 5)), (188, 188, 188), by=2)
+
+
+def test_profile__of_grey_holds_for_a_transparent_colour():
+    content = saved(Image.new("L", (40, 30), 128), icc_profile=grey_profile(1.0), transparency=3)
+    assert near(rendered(content).getpixel((5, 5)), (188, 188, 188, 255), by=2)
+
+
+def test_profile__that_only_calls_itself_srgb_is_converted():
+    profile = wide_profile().replace(b"Wide\0", b"sRGB\0")
+    plain = Image.new("RGB", (40, 30), (180, 80, 60))
+    assert rendered(saved(plain, icc_profile=profile)).getpixel((5, 5))[0] > 188
 
 
 # -- modes
@@ -533,6 +588,14 @@ def test_palette__is_laid_on_the_background_for_jpeg(input_format):
     assert near(image.getpixel((28, 12)), RED)
 
 
+def test_transparent_colour__of_16_bit_grey_is_that_value_alone():
+    row = b"\x01\x80" * 20 + b"\x02\x80" * 20
+    image = Image.frombytes("I;16", (40, 30), row * 30)
+    found = rendered(saved(image, transparency=0x8001))
+    assert found.getpixel((5, 5))[3] == 0
+    assert near(found.getpixel((27, 5)), (128, 128, 128, 255), by=1)
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_transparent_colour__of_a_png_without_alpha_is_kept(mode):
     color = 7 if mode == "L" else (7, 7, 7)
@@ -581,7 +644,7 @@ def test_quality__reaches_the_encoder(image_format):
     for quality in (20, 90):
         target = io.BytesIO()
         spec = make_spec(width=200, format=image_format, quality=quality)
-        ENGINE.render(io.BytesIO(noise((200, 150))), [(spec, target)], focal_point=MIDDLE)
+        render(noise((200, 150)), [(spec, target)])
         lengths.append(target.tell())
     assert lengths[0] * 1.5 < lengths[1]
 
@@ -635,7 +698,7 @@ def test_inspect__a_good_header_without_pixels_is_damaged():
 
 def test_engine__output_version_is_pinned():
     # Raising it kills no row, but every URL: only where the output really changes.
-    assert PillowEngine.output_version == 1
+    assert PillowEngine.output_version == 2
 
 
 def ladder(widths, image_format="jpeg"):
@@ -644,9 +707,7 @@ def ladder(widths, image_format="jpeg"):
 
 def render_all(content, specs, focal_point=MIDDLE):
     targets = [io.BytesIO() for _ in specs]
-    sizes = ENGINE.render(
-        io.BytesIO(content), list(zip(specs, targets, strict=True)), focal_point=focal_point
-    )
+    sizes = render(content, list(zip(specs, targets, strict=True)), focal_point)
     return sizes, [opened(target.getvalue()) for target in targets]
 
 
@@ -701,3 +762,74 @@ def test_ladder__a_crop_never_starts_from_another_part():
         _, (alone,) = render_all(content, [spec], focal_point=(1.0, 1.0))
         difference = ImageChops.difference(image, alone)
         assert max(ImageStat.Stat(difference).mean) < 1.0
+
+
+# -- formats that are let in on demand
+
+
+def as_tiff(image, orientation=1, **options):
+    return saved(image, "TIFF", tiffinfo={274: orientation}, **options)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "jpeg"])
+def test_tiff__is_upright_and_converted(orientation, compression):
+    turn = STORED_AS[orientation]
+    stored = four_colors() if turn is None else four_colors().transpose(turn)
+    content = as_tiff(stored, orientation, compression=compression)
+    assert (
+        ENGINE.read_header(io.BytesIO(content), ("tiff",), max_pixels=MANY).width,
+        ENGINE.inspect(io.BytesIO(content), ("tiff",)).orientation,
+    ) == (64, 1)
+    target = io.BytesIO()
+    render(content, [(make_spec(format="jpeg"), target)], formats=("tiff",))
+    image = opened(target.getvalue())
+    assert (image.format, image.size) == ("JPEG", (32, 24))
+    assert quarters(image) == [RED, GREEN, BLUE, WHITE]
+
+
+def test_tiff__pages_are_no_frames():
+    content = as_tiff(four_colors(), save_all=True, append_images=[four_colors()] * 2)
+    header = ENGINE.read_header(io.BytesIO(content), ("tiff",), max_pixels=MANY)
+    assert (header.format, header.frames) == ("tiff", 1)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "CMYK", "I;16", "F", "LAB"])
+def test_tiff__every_mode_has_a_picture(mode):
+    content = as_tiff(Image.new(mode, (40, 30)))
+    target = io.BytesIO()
+    render(content, [(make_spec(format="webp"), target)], formats=("tiff",))
+    assert opened(target.getvalue()).size == (32, 24)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
+def test_bmp__is_converted(mode):
+    content = saved(four_colors().convert(mode), "BMP")
+    target = io.BytesIO()
+    render(content, [(make_spec(format="webp"), target)], formats=("bmp",))
+    assert opened(target.getvalue()).format == "WEBP"
+
+
+@pytest.mark.parametrize(("content", "image_format"), [("BMP", "bmp"), ("TIFF", "tiff")])
+def test_render__tries_no_decoder_but_the_one_of_the_record(content, image_format):
+    for other in {"jpeg", "bmp", "tiff"} - {image_format}:
+        with pytest.raises(RenderFailed):
+            ENGINE.render(
+                io.BytesIO(picture(content)),
+                [(make_spec(), io.BytesIO())],
+                source_format=other,
+                full_size=(64, 48),
+                focal_point=MIDDLE,
+            )
+
+
+def test_heic__is_read_by_the_extra():
+    sample = CORPUS / "malformed/libheif__colors-with-alpha.heic"  # a good one, for all that
+    need("the corpus", is_there=sample.exists())
+    need("pi-heif", is_there="heic" in ENGINE.input_formats)
+    content = sample.read_bytes()
+    header = ENGINE.read_header(io.BytesIO(content), ("heic",), max_pixels=MANY)
+    assert header == Header(format="heic", width=64, height=64, frames=1)
+    target = io.BytesIO()
+    render(content, [(make_spec(format="webp"), target)], formats=("heic",))
+    assert opened(target.getvalue()).mode == "RGBA"

@@ -7,19 +7,15 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-from tests.parts import need
+from tests.parts import CORPUS, ROOT, need
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).resolve().parent.parent.parent
-CORPUS = Path(os.environ.get("IMAGES_CORPUS", ROOT.parent / "shared" / "corpus"))
 WORKERS = 2
 LONGEST = 10  # seconds
 REFUSED = 100 * 2**20  # bytes of memory over idle

@@ -7,7 +7,7 @@ import string
 
 import pytest
 
-from images_app.engines.pillow import PillowEngine
+from images_app.engines.bounded import BoundedEngine
 from images_app.models import Rendition
 from images_app.renditions import rendition_url
 
@@ -46,7 +46,7 @@ def test_made_up_urls__are_404_and_make_nothing(
     image = make_image(gallery=make_gallery(visibility="public"), size=(900, 600))
     known = rendition_url(image, "thumb").rsplit("/", 1)[1].split(".")[0]
     before = files()
-    monkeypatch.setattr(PillowEngine, "render", never)
+    monkeypatch.setattr(BoundedEngine, "render", never)
     chance = random.Random(20261121)
     for _ in range(NUMBER):
         url = made_up(chance, image.public_id, known)

@@ -6,7 +6,7 @@ import pytest
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 
-from images_app.engines.pillow import PillowEngine
+from images_app.engines.bounded import BoundedEngine
 from images_app.models import Image, Rendition
 
 pytestmark = pytest.mark.django_db
@@ -18,13 +18,13 @@ def warm(capsys, *arguments):
 
 
 def test_warm__makes_all_then_nothing(make_image, capsys, monkeypatch):
-    decodes, render = [], PillowEngine.render
+    decodes, render = [], BoundedEngine.render
 
     def counted(self, source, outputs, **kwargs):
         decodes.append(len(outputs))
         return render(self, source, outputs, **kwargs)
 
-    monkeypatch.setattr(PillowEngine, "render", counted)
+    monkeypatch.setattr(BoundedEngine, "render", counted)
     make_image()
     make_image(size=(400, 300))
     # thumb and the ladder's three formats: one rung of it for 64 pixels, two for 400

@@ -188,7 +188,7 @@ def test_shown_size__swaps_from_orientation_5_on(orientation, size):
         {"focal_y": 1.01},
         {"orientation": 0},
         {"orientation": 9},
-        {"format": "tiff"},
+        {"format": "svg"},
         {"format": "JPEG"},
         {"format": ""},
         {"width": None},

@@ -70,7 +70,7 @@ def test_database__tells_identities_apart(make_rendition, change):
 
 def test_database__refuses_an_unknown_format(make_rendition):
     with pytest.raises(IntegrityError):
-        make_rendition(format="tiff")
+        make_rendition(format="svg")
 
 
 def test_rendition__goes_with_its_image(make_rendition):

@@ -12,7 +12,7 @@ from PIL import ExifTags, PngImagePlugin
 from PIL import Image as PillowImage
 
 from images_app.conf import ORIGINALS, RENDITIONS, get_settings
-from images_app.engines.pillow import PillowEngine
+from images_app.engines.bounded import BoundedEngine
 from images_app.models import Grant, Image, Rendition
 from images_app.renditions import rendition_url, sources
 from images_app.views import files
@@ -73,7 +73,7 @@ def no_work(monkeypatch):
         for alias in (ORIGINALS, RENDITIONS):
             for method in ("open", "save", "exists", "size", "delete"):
                 monkeypatch.setattr(storages[alias], method, fail)
-        monkeypatch.setattr(PillowEngine, "render", fail)
+        monkeypatch.setattr(BoundedEngine, "render", fail)
         monkeypatch.setattr(PillowImage, "open", fail)
 
     return forbid

@@ -1,0 +1,281 @@
+"""An engine in child processes, so that no file can take more memory or time than it may.
+
+The limits are the kernel's: whatever a decoder does with a hostile file, it is the child that
+dies. It is also the child that a hole in a decoder would give away, and there is nothing in it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import datetime as dt
+import inspect
+import io
+import json
+import os
+import pickle
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import IO, Any
+
+from images_app.engines.base import Camera, Header, Inspection, Output
+from images_app.engines.messages import (
+    TAKEN,
+    receive_exactly,
+    receive_into,
+    receive_message,
+    send_message,
+)
+from images_app.engines.worker import load_engine
+from images_app.exceptions import EngineUnavailable, ImagesAppError, RenderFailed, UploadRefused
+from images_app.specs import Size
+
+_PATIENCE = 10  # times its processor seconds that a call may take by the clock
+_START = """\
+import json, sys
+given = json.loads(sys.argv[1])
+sys.path[:] = given.pop("path")
+from images_app.engines.worker import main
+main(**given)
+"""
+# What interpreters and libraries need to start. Nothing else of ours is the child's business.
+_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL")
+
+
+class BoundedEngine:
+    """Runs another engine in child processes, which are kept for the next call.
+
+    Args:
+        backend: the dotted path of the engine, which may know no Django.
+        memory_bytes: how much memory one child may take beyond what it starts with.
+        cpu_seconds: how much processor time one call may take, times its outputs.
+        python: the interpreter, where ``sys.executable`` is none (embedded ones).
+
+    Calls raise as the engine does; besides ``UploadRefused`` with the code ``too_complex``
+    where a limit was met, and EngineUnavailable where no child can be started.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        backend: str = "images_app.engines.pillow.PillowEngine",
+        memory_bytes: int = 1536 * 2**20,
+        cpu_seconds: int = 30,
+        python: str = "",
+    ) -> None:
+        engine = load_engine(backend)
+        self.output_version = engine.output_version
+        self.input_formats = engine.input_formats
+        self._pool = _pool_of(python or sys.executable, backend, memory_bytes, cpu_seconds)
+
+    def read_header(self, file: IO[bytes], formats: tuple[str, ...], *, max_pixels: int) -> Header:
+        """Read the header; see Engine."""
+        with _failing_as(UploadRefused("too_complex")):
+            return Header(
+                **self._pool.call("read_header", file, formats=formats, max_pixels=max_pixels)
+            )
+
+    def inspect(self, file: IO[bytes], formats: tuple[str, ...]) -> Inspection:
+        """Decode the whole file once; see Engine."""
+        with _failing_as(UploadRefused("too_complex")):
+            found = self._pool.call("inspect", file, formats=formats)
+            taken_at = found.pop("taken_at")
+            return Inspection(
+                camera=Camera(**found.pop("camera")),
+                taken_at=taken_at and dt.datetime.fromisoformat(taken_at),
+                **found,
+            )
+
+    def render(
+        self,
+        source: IO[bytes],
+        outputs: Sequence[Output],
+        *,
+        source_format: str,
+        full_size: Size,
+        focal_point: tuple[float, float],
+    ) -> list[Size]:
+        """Make renditions; see Engine."""
+        with _failing_as(RenderFailed()):
+            sizes = self._pool.call(
+                "render",
+                source,
+                outputs,
+                source_format=source_format,
+                full_size=full_size,
+                focal_point=focal_point,
+            )
+            return [(width, height) for width, height in sizes]
+
+
+class _ChildDiedError(Exception):
+    """The child ended during a call: a limit was met, or a decoder crashed."""
+
+
+class _FailedError(Exception):
+    """The engine failed, and the child lives."""
+
+
+class _ChildGoneError(Exception):
+    """The child had ended before the call."""
+
+
+_FAILURES = (_ChildDiedError, _FailedError, AttributeError, LookupError, TypeError, ValueError)
+
+
+@contextlib.contextmanager
+def _failing_as(failure: ImagesAppError) -> Iterator[None]:
+    """Turn the end of a child, or an answer that makes no sense, into our failure."""
+    try:
+        yield
+    except _FAILURES as error:
+        raise failure from error
+
+
+class _Child:
+    """One child process and the socket to it."""
+
+    def __init__(self, command: list[str], patience: int) -> None:
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                self.process = subprocess.Popen(  # noqa: S603 (our own interpreter)
+                    command,
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    cwd="/",
+                    env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                    start_new_session=True,  # a Ctrl-C in the terminal is not for it
+                )
+        except OSError as error:
+            ours.close()
+            raise EngineUnavailable("no child process: set OPTIONS['python']") from error
+        self.connection = ours
+        ours.settimeout(patience)
+
+    def call(self, message: bytes, file: IO[bytes], outputs: Sequence[Output]) -> Any:
+        """Have one call answered."""
+        try:
+            send_message(self.connection, message, (file.fileno(),))
+            receive_exactly(self.connection, len(TAKEN))
+        except (EOFError, OSError) as error:
+            raise _ChildGoneError from error
+        try:
+            answer = json.loads(receive_message(self.connection)[0])
+            for (_, target), length in zip(outputs, answer.get("lengths", ()), strict=False):
+                receive_into(self.connection, target, length)
+        except (EOFError, OSError, ValueError, AttributeError) as error:
+            raise _ChildDiedError from error
+        return _result_of(answer)
+
+    def end(self) -> None:
+        """Close the socket, at which an idle child ends; a busy one is made to."""
+        self.connection.close()
+        self.process.kill()
+        self.process.wait()
+
+    def forget(self) -> None:
+        """Drop our copy of another process's child, without ending it."""
+        self.connection.close()
+        self.process.returncode = 0
+
+
+def _result_of(answer: dict[str, Any]) -> Any:
+    if answer.get("refused") in UploadRefused.reasons:
+        raise UploadRefused(answer["refused"], answer["detail"], **answer["params"])
+    if "result" not in answer:
+        raise _FailedError(str(answer.get("detail", "")))
+    return answer["result"]
+
+
+class _Pool:
+    """The idle children of this process; how many work at once is the caller's to bound."""
+
+    def __init__(self, command: list[str], patience: int) -> None:
+        self._command, self._patience = command, patience
+        self._idle: list[_Child] = []
+        self._lock = threading.Lock()
+        atexit.register(self._end)
+        os.register_at_fork(after_in_child=self._forget)
+
+    def call(
+        self, method: str, file: IO[bytes], outputs: Sequence[Output] = (), /, **arguments: Any
+    ) -> Any:
+        """Call a method of the engine in a child."""
+        message = pickle.dumps((method, arguments, [spec for spec, _ in outputs]))
+        with _as_real_file(file) as source:
+            while True:
+                child, is_new = self._take()
+                try:
+                    answer = child.call(message, source, outputs)
+                except (UploadRefused, _FailedError):
+                    self._give_back(child)
+                    raise
+                except _ChildGoneError as error:
+                    child.end()
+                    if is_new:
+                        reason = f"the child process did not start with {self._command[0]}"
+                        raise EngineUnavailable(reason) from error
+                except BaseException:
+                    child.end()
+                    raise
+                else:
+                    self._give_back(child)
+                    return answer
+
+    def _take(self) -> tuple[_Child, bool]:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop(), False
+        return _Child(self._command, self._patience), True
+
+    def _give_back(self, child: _Child) -> None:
+        with self._lock:
+            self._idle.append(child)
+
+    def _end(self) -> None:
+        while self._idle:
+            self._idle.pop().end()
+
+    def _forget(self) -> None:
+        self._lock = threading.Lock()
+        while self._idle:
+            self._idle.pop().forget()
+
+
+@cache  # engines come and go with the settings; children stay
+def _pool_of(python: str, backend: str, memory_bytes: int, cpu_seconds: int) -> _Pool:
+    given = {
+        "path": [os.path.abspath(entry) for entry in sys.path],  # noqa: PTH100 ("" is a folder)
+        "backend": backend,
+        "memory_bytes": memory_bytes,
+        "cpu_seconds": cpu_seconds,
+    }
+    # -I: neither the working folder nor the environment may bring in code.
+    command = [python, "-I", "-c", _START, json.dumps(given)]
+    return _Pool(command, cpu_seconds * _PATIENCE)
+
+
+@contextlib.contextmanager
+def _as_real_file(file: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Hand out a file that the kernel knows: this one where its bytes are just that, or a copy.
+
+    A ``fileno()`` alone proves nothing: what decrypts or unzips while reading has one too.
+    """
+    reader = getattr(inspect.unwrap(file.read), "__self__", None)
+    if isinstance(reader, io.BufferedReader | io.FileIO):
+        yield reader
+        return
+    with tempfile.TemporaryFile() as copy:
+        file.seek(0)
+        shutil.copyfileobj(file, copy, 1 << 18)
+        copy.flush()
+        yield copy

@@ -1,0 +1,75 @@
+"""Film: the frames of an animation, resized one at a time, as the encoder asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from PIL import Image
+
+_SHORTEST = 20  # milliseconds; browsers take anything quicker for a mistake,
+_INSTEAD = 100  # and show it for so long
+
+
+class Film(Image.Image):
+    """Looks to an encoder like an opened animation; in memory there is one frame.
+
+    Args:
+        source: the opened original.
+        develop: makes the frame to encode from a decoded one.
+
+    """
+
+    def __init__(self, source: Image.Image, develop: Callable[[Image.Image], Image.Image]) -> None:
+        super().__init__()
+        self.durations: list[int] = []  # milliseconds; grows with the frames that were seen
+        self._source, self._develop = source, develop
+        # A PNG may begin with a picture that is shown only where animation is not.
+        self._first = int(bool(source.info.get("default_image")))
+        self.n_frames = count_frames(source)
+        self._at = -1
+        self.plays = _count_plays(source)
+        self.seek(0)
+
+    def seek(self, frame: int) -> None:
+        """Go to a frame, and develop it."""
+        if frame == self._at:
+            return
+        if frame >= self.n_frames:
+            raise EOFError
+        self._source.seek(frame + self._first)
+        self._source.load()
+        developed = self._develop(self._source)
+        self.im, self._mode, self._size = developed.im, developed.mode, developed.size
+        self._at = frame
+        if frame == len(self.durations):
+            duration = round(self._source.info.get("duration") or 0)
+            self.durations.append(duration if duration >= _SHORTEST else _INSTEAD)
+
+    def tell(self) -> int:
+        """Answer with the number of the frame."""
+        return self._at
+
+
+def count_frames(image: Image.Image) -> int:
+    """Count the frames of an animation."""
+    frames: int = getattr(image, "n_frames", 1)
+    return frames - bool(image.info.get("default_image"))
+
+
+def _count_plays(image: Image.Image) -> int:
+    """Answer with how often the animation runs, 0 for ever.
+
+    GIF counts repetitions where the others count runs, and none means one run.
+    """
+    loop = image.info.get("loop")
+    if image.format != "GIF":
+        return int(loop or 0)
+    return 1 if loop is None else 0 if loop == 0 else int(loop) + 1
+
+
+def loop_option(image_format: str, plays: int) -> dict[str, Any]:
+    """Answer with the encoder's option for so many runs."""
+    if image_format != "gif":
+        return {"loop": plays}
+    return {} if plays == 1 else {"loop": max(0, plays - 1)}

@@ -1,0 +1,380 @@
+"""The bounded engine: the same answers from a child, and a file that is too much kills only it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import io
+import json
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from django.core.files import File
+from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile
+from PIL import Image
+
+from images_app.engines import bounded, worker
+from images_app.engines.base import Camera, Header, Inspection
+from images_app.engines.bounded import BoundedEngine
+from images_app.engines.messages import TAKEN, receive_exactly, receive_message, send_message
+from images_app.engines.pillow import PillowEngine
+from images_app.exceptions import EngineUnavailable, RenderFailed, UploadRefused
+from images_app.specs import Fit, RenditionSpec
+from tests.pictures import noise, opened, picture
+
+ALL = ("jpeg", "png", "gif", "webp", "avif")
+MANY = 50_000_000
+SPEC = RenditionSpec(
+    width=32, height=None, fit=Fit.WIDTH, format="jpeg", quality=80, background="#ffffff"
+)
+
+
+class StrangeEngine(PillowEngine):
+    """Does what the file says, as a decoder with a hole would."""
+
+    def read_header(self, file, formats, *, max_pixels):
+        """Obey."""
+        order = file.read().decode()
+        if order == "who":
+            raise UploadRefused("damaged", str(os.getpid()))
+        if order == "spin":
+            while True:
+                pass
+        if order == "eat":
+            return [bytes(2**20) for _ in range(10**6)] and None
+        if order == "crash":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if order == "hang":
+            time.sleep(60)
+        if order == "write":
+            Path(tempfile.mkstemp()[1]).write_bytes(b"x" * 100)
+        if order == "bug":
+            raise ZeroDivisionError
+        if order == "look":
+            raise UploadRefused("damaged", json.dumps(dict(os.environ)))
+        return Header(format="png", width=1, height=1, frames=1)
+
+
+def strange(**options):
+    return BoundedEngine(backend=f"{__name__}.StrangeEngine", **options)
+
+
+def say(engine, order):
+    return engine.read_header(io.BytesIO(order.encode()), ALL, max_pixels=1)
+
+
+def pid_of(engine):
+    with pytest.raises(UploadRefused) as caught:
+        say(engine, "who")
+    return int(caught.value.detail)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return BoundedEngine()
+
+
+def exif_picture():
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Canon"
+    exif.get_ifd(0x8769)[0x9003] = "2020:01:02 03:04:05"
+    return picture(exif=exif)
+
+
+def test_answers__are_those_of_the_engine_itself(engine):
+    plain = PillowEngine()
+    for content in (exif_picture(), picture("PNG"), picture("GIF")):
+        file = io.BytesIO(content)
+        assert engine.read_header(file, ALL, max_pixels=MANY) == plain.read_header(
+            file, ALL, max_pixels=MANY
+        )
+        assert engine.inspect(file, ALL) == plain.inspect(file, ALL)
+    assert engine.output_version == plain.output_version
+    assert engine.input_formats == plain.input_formats
+
+
+def test_answers__have_their_types(engine):
+    inspection = engine.inspect(io.BytesIO(exif_picture()), ALL)
+    assert inspection == Inspection(
+        orientation=6,
+        frames=1,
+        dominant_color=inspection.dominant_color,
+        camera=Camera(make="Canon"),
+        taken_at=dt.datetime(2020, 1, 2, 3, 4, 5),  # noqa: DTZ001
+    )
+
+
+def test_render__brings_every_output_back(engine):
+    targets = [io.BytesIO(), tempfile.SpooledTemporaryFile()]  # noqa: SIM115
+    wide = RenditionSpec(**{**vars(SPEC), "width": 1500, "format": "png"})
+    sizes = engine.render(
+        io.BytesIO(noise((2000, 1500))),
+        list(zip((SPEC, wide), targets, strict=True)),
+        source_format="jpeg",
+        full_size=(2000, 1500),
+        focal_point=(0.5, 0.5),
+    )
+    assert sizes == [(32, 24), (1500, 1125)]
+    for target, size in zip(targets, sizes, strict=True):
+        target.seek(0)
+        assert opened(target.read()).size == size
+        target.close()
+
+
+def test_refusals__keep_code_and_parameters(engine):
+    with pytest.raises(UploadRefused) as caught:
+        engine.read_header(io.BytesIO(b"nothing"), ALL, max_pixels=MANY)
+    assert caught.value.code == "damaged"
+    with pytest.raises(RenderFailed):
+        engine.render(
+            io.BytesIO(b"nothing"),
+            [(SPEC, io.BytesIO())],
+            source_format="jpeg",
+            full_size=(5, 5),
+            focal_point=(0.5, 0.5),
+        )
+
+
+def test_empty_file__is_a_refusal(engine):
+    with pytest.raises(UploadRefused, match="too_complex"):
+        engine.read_header(io.BytesIO(b""), ALL, max_pixels=MANY)
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+def as_path(content, tmp_path):
+    (tmp_path / "x").write_bytes(content)
+    return (tmp_path / "x").open("rb")
+
+
+def as_gzip(content, tmp_path):
+    """Has a ``fileno()``, whose bytes are not those that it reads."""
+    (tmp_path / "x.gz").write_bytes(gzip.compress(content))
+    return gzip.open(tmp_path / "x.gz")
+
+
+def as_temporary_upload(content, tmp_path):
+    upload = TemporaryUploadedFile("x.png", "image/png", len(content), None)
+    upload.write(content)
+    return upload
+
+
+def as_spooled(content, tmp_path):
+    file = tempfile.SpooledTemporaryFile()  # noqa: SIM115
+    file.write(content)
+    return file
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda content, tmp_path: io.BytesIO(content),
+        as_path,
+        lambda content, tmp_path: File(as_path(content, tmp_path)),
+        lambda content, tmp_path: SimpleUploadedFile("x.png", content),
+        as_temporary_upload,
+        as_spooled,
+        as_gzip,
+    ],
+)
+def test_file__of_every_kind_is_read_from_its_start_and_left_open(engine, make, tmp_path):
+    content = noise((300, 200), "PNG")
+    with make(content, tmp_path) as file:
+        file.seek(7)
+        assert engine.read_header(file, ALL, max_pixels=MANY).width == 300
+        engine.inspect(file, ALL)
+        file.seek(0)
+        assert file.read() == content  # whatever the child did with it
+
+
+# --- bounds -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", ["spin", "eat", "crash", "hang", "write"])
+def test_bound__what_is_too_much_ends_the_child_alone(order, monkeypatch):
+    monkeypatch.setattr(bounded, "_PATIENCE", 3)
+    bounded._pool_of.cache_clear()
+    engine = strange(memory_bytes=200 * 2**20, cpu_seconds=1)
+    before = pid_of(engine)
+    started = time.monotonic()
+    with pytest.raises(UploadRefused, match="too_complex"):
+        say(engine, order)
+    assert time.monotonic() - started < 10
+    if order in {"spin", "crash", "hang"}:
+        assert not Path(f"/proc/{before}").exists()
+    assert say(engine, "anything").format == "png"
+
+
+def test_bound__the_time_counts_anew_for_each_call():
+    engine = strange(cpu_seconds=1)
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:
+        say(engine, "anything")
+    assert pid_of(engine)
+
+
+def test_child__a_bug_of_the_engine_is_a_failure_and_survived():
+    engine = strange()
+    before = pid_of(engine)
+    with pytest.raises(UploadRefused, match="too_complex") as caught:
+        say(engine, "bug")
+    assert "ZeroDivisionError" in str(caught.value.__cause__)
+    assert pid_of(engine) == before
+
+
+def test_child__knows_nothing_worth_stealing(monkeypatch):
+    monkeypatch.setenv("DJANGO_SECRET_KEY", "sesame")
+    bounded._pool_of.cache_clear()
+    with pytest.raises(UploadRefused) as caught:
+        say(strange(), "look")
+    assert "sesame" not in caught.value.detail
+    assert set(json.loads(caught.value.detail)) <= {*bounded._ENVIRONMENT, "LC_CTYPE"}
+
+
+def test_child__is_kept_for_the_next_call():
+    engine = strange()
+    assert pid_of(engine) == pid_of(engine) == pid_of(strange())
+
+
+def test_child__that_was_killed_while_idle_is_replaced():
+    engine = strange()
+    before = pid_of(engine)
+    os.kill(before, signal.SIGKILL)
+    assert pid_of(engine) != before
+
+
+def test_children__as_many_as_calls_at_once():
+    engine, pids = strange(), set()
+    barrier = threading.Barrier(3)
+
+    def ask():
+        barrier.wait()
+        for _ in range(20):
+            pids.add(pid_of(engine))
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 1 <= len(pids) <= 3
+
+
+def test_child__ends_with_its_parent():
+    code = (
+        "import io; from tests.engines.test_bounded import *; e = strange();"
+        "print(pid_of(e), flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False
+    )
+    child = Path(f"/proc/{int(ran.stdout)}")
+    for _ in range(50):
+        if not child.exists():
+            return
+        time.sleep(0.1)
+    pytest.fail("still there")
+
+
+def test_child__of_another_process_is_left_alone():
+    engine = strange()
+    before = pid_of(engine)
+    reader, writer = os.pipe()
+    if os.fork() == 0:  # a web server's worker, say
+        os.write(writer, str(pid_of(engine)).encode())
+        os._exit(0)
+    os.wait()
+    assert int(os.read(reader, 20)) != before
+    assert pid_of(engine) == before
+
+
+@pytest.mark.parametrize("python", ["/nowhere/python", "/bin/true"])
+def test_child__that_cannot_start_is_told(python):
+    with pytest.raises(EngineUnavailable):
+        BoundedEngine(python=python).read_header(io.BytesIO(b"x"), ALL, max_pixels=1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"not json", b"[]", b"{}", b'{"refused": "made up", "detail": "x", "params": {}}'],
+)
+def test_answer__nonsense_from_a_child_is_a_failure(answer):
+    ours, theirs = socket.socketpair()
+    child = object.__new__(bounded._Child)
+    child.connection = ours
+    theirs.sendall(TAKEN)
+    send_message(theirs, answer)
+    with (
+        tempfile.TemporaryFile() as file,
+        pytest.raises((bounded._ChildDiedError, bounded._FailedError)),
+    ):
+        child.call(b"x", file, [])
+    ours.close()
+    theirs.close()
+
+
+# --- the child's side, in this process so that coverage sees it ----------------------------------
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """A socket behind which ``serve`` answers in a thread."""
+    monkeypatch.setattr(worker, "_allow_seconds", lambda seconds: None)
+    ours, theirs = socket.socketpair()
+    thread = threading.Thread(target=worker.serve, args=(theirs, PillowEngine(), 5))
+    thread.start()
+    yield ours
+    ours.close()
+    thread.join()
+    theirs.close()
+
+
+def test_worker__answers_in_json_with_the_bytes_behind(served):
+    with tempfile.TemporaryFile() as file:
+        file.write(exif_picture())
+        file.flush()
+        for call in (
+            ("read_header", {"formats": ALL, "max_pixels": MANY}, []),
+            ("inspect", {"formats": ALL}, []),
+            (
+                "render",
+                {"source_format": "jpeg", "full_size": (48, 64), "focal_point": (0.5, 0.5)},
+                [SPEC],
+            ),
+            ("inspect", {"formats": ("png",)}, []),
+            ("nonsense", {}, []),
+        ):
+            send_message(served, pickle.dumps(call), (file.fileno(),))
+            assert receive_exactly(served, 1) == TAKEN
+            answer = json.loads(receive_message(served)[0])
+            if call[0] == "render":
+                assert answer == {"result": [[32, 43]], "lengths": answer["lengths"]}
+                assert opened(receive_exactly(served, *answer["lengths"])).size == (32, 43)
+            elif call == ("inspect", {"formats": ALL}, []):
+                assert answer["result"]["taken_at"] == "2020-01-02T03:04:05"
+            elif call[0] == "inspect":
+                assert answer == {"refused": "damaged", "detail": "", "params": {}}
+            elif call[0] == "nonsense":
+                assert answer["failed"] == "AttributeError"
+
+
+def test_worker__ends_when_nobody_calls(monkeypatch):
+    monkeypatch.setattr(worker, "_IDLE", 0.05)
+    ours, theirs = socket.socketpair()
+    worker.serve(theirs, PillowEngine(), 1)
+    ours.close()
+    theirs.close()
+
+
+def test_worker__knows_its_address_space():
+    assert worker._address_space() > 2**20
