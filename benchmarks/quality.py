@@ -41,31 +41,22 @@ class Trial:
         return f"{self.format} {self.quality}" + (f" ({said})" if said else "")
 
 
-OWN = {"optimize": True, "progressive": True}  # what the engine has JPEG do
-FULL = (("subsampling", "4:4:4"),)  # colour as fine as brightness
+JPEG = (("optimize", True), ("progressive", True))
+COARSE, FULL = (("subsampling", "4:2:0"),), (("subsampling", "4:4:4"),)
+PLAIN = (("optimize", False), ("progressive", False), ("subsampling", "4:2:2"))
 TRIALS = [
-    *(Trial(format="jpeg", quality=number) for number in (74, 78, 80, 82, 84, 86, 90)),
-    *(Trial(format="webp", quality=number) for number in (76, 80, 82, 84, 86, 88, 92)),
-    *(Trial(format="avif", quality=number) for number in (55, 60, 62, 65, 68, 70, 72, 75, 80)),
-    Trial(format="jpeg", quality=82, options=(("optimize", False), ("progressive", False))),
-    Trial(format="jpeg", quality=82, options=(("optimize", True), ("progressive", False))),
+    *(Trial(format="jpeg", quality=number) for number in (76, 78, 80, 82, 86)),
+    *(Trial(format="jpeg", quality=number, options=JPEG + COARSE) for number in (80, 82, 84)),
+    Trial(format="jpeg", quality=76, options=JPEG + FULL),
+    Trial(format="jpeg", quality=80, options=PLAIN),
+    *(Trial(format="webp", quality=number) for number in (80, 82, 84, 86, 88)),
+    *(Trial(format="webp", quality=84, options=(("method", effort),)) for effort in (3, 4, 6)),
+    *(Trial(format="avif", quality=number) for number in (60, 65, 68)),
     *(
-        Trial(format="jpeg", quality=number, options=(*OWN.items(), ("subsampling", "4:2:2")))
-        for number in (76, 78, 80, 82)
+        Trial(format="avif", quality=number, options=(("speed", 9), *COARSE))
+        for number in (62, 65, 68)
     ),
-    *(
-        Trial(format="jpeg", quality=number, options=(*OWN.items(), *FULL))
-        for number in (64, 68, 72, 76, 82)
-    ),
-    *(
-        Trial(format="webp", quality=84, options=(("method", effort),))
-        for effort in (2, 3, 4, 5, 6)
-    ),
-    *(Trial(format="avif", quality=68, options=(("speed", speed),)) for speed in (6, 7, 8, 9, 10)),
-    *(
-        Trial(format="avif", quality=number, options=(("speed", 9), *FULL))
-        for number in (60, 65, 68)
-    ),
+    *(Trial(format="avif", quality=65, options=(("speed", n), *FULL)) for n in (6, 7, 8)),
 ]
 
 

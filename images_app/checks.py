@@ -36,7 +36,7 @@ def register_all() -> None:
 
 
 def check_settings(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
-    """E002: IMAGES_APP holds something that cannot be used."""
+    """E002, E008: IMAGES_APP holds something that cannot be used, or nothing can decode."""
     readers: tuple[Callable[[], object], ...] = (
         get_settings,
         get_policy,
@@ -49,7 +49,16 @@ def check_settings(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
             read()
         except ImproperlyConfigured as error:
             return [Error(str(error), id="images_app.E002")]
-    return []
+    unreadable = sorted(set(get_settings().formats) - get_engine().input_formats)
+    if not unreadable:
+        return []
+    return [
+        Error(
+            f"IMAGES_APP['FORMATS'] has {', '.join(unreadable)}, which nothing here can read.",
+            hint="Install images-app[heif] for heic, or leave it out.",
+            id="images_app.E008",
+        )
+    ]
 
 
 def check_storages(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:

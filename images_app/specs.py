@@ -36,7 +36,7 @@ NEGOTIATED = "auto"
 """What stands for the extension in a URL whose format the client's Accept header decides."""
 # Perceived quality is about equal across the three; see docs/decisions/0003.
 DEFAULT_QUALITY: Mapping[str, int] = MappingProxyType(
-    {"jpeg": 80, "webp": 84, "avif": 65, "png": 0, "gif": 0}
+    {"jpeg": 78, "webp": 86, "avif": 65, "png": 0, "gif": 0}
 )
 
 # What the narrowest of the output formats holds (WebP: 14 bits, RFC 9649 2.5). One limit for all,
@@ -112,6 +112,12 @@ class RenditionSpec:
 
     def _box(self, height: int) -> Size:
         return self.width, height if self.height is None else self.height
+
+
+def scale_of(box: Box, size: Size) -> float:
+    """Tell how much smaller an output is than the part of the original that it shows."""
+    left, top, right, bottom = box
+    return max(size[0] / (right - left), size[1] / (bottom - top))
 
 
 @lru_cache(maxsize=4096)  # a page asks for the same few hundreds of times

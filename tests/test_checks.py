@@ -12,6 +12,7 @@ from django.core import checks as django_checks
 from django.core.files.storage import FileSystemStorage, Storage
 
 from images_app import checks
+from images_app.conf import get_engine
 from images_app.models import image as image_module
 from images_app.storages import PrivateFileSystemStorage
 
@@ -283,3 +284,14 @@ def test_w002__gzip_over_ranges(settings):
     assert checks.check_middleware(None) == []
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.gzip.GZipMiddleware"]
     assert ids(checks.check_middleware(None)) == ["images_app.W002"]
+
+
+def test_e008__a_format_without_a_decoder(settings, monkeypatch):
+    settings.IMAGES_APP = {"FORMATS": ["jpeg", "heic"]}
+    monkeypatch.setattr(get_engine(), "input_formats", frozenset({"jpeg", "png"}))
+    (message,) = checks.check_settings(None)
+    assert message.id == "images_app.E008"
+    assert "heic" in message.msg
+    assert "images-app[heif]" in message.hint
+    settings.IMAGES_APP = {"FORMATS": ["jpeg"]}
+    assert checks.check_settings(None) == []

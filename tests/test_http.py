@@ -26,6 +26,7 @@ from images_app.http import (
     conditional_response,
     error_response,
     method_not_allowed,
+    negotiate,
     not_found,
     plain_response,
     range_not_satisfiable,
@@ -35,6 +36,7 @@ from images_app.http import (
     safe_filename,
 )
 from images_app.representation import Representation
+from images_app.specs import Preset
 
 STRONG = '"7-original"'
 WEAK = 'W/"7-0123456789abcdef"'
@@ -430,3 +432,51 @@ REFUSAL_HEADERS = {
 def test_refusal__text_and_headers(response, status, text, more):
     assert (response.status_code, response.content.decode()) == (status, text)
     assert dict(response.headers) == {**REFUSAL_HEADERS, **more}
+
+
+def choices(*formats):
+    return tuple(Preset(name="x", widths=(9,), formats=formats).spec(9, name) for name in formats)
+
+
+@pytest.mark.parametrize(
+    ("accept", "chosen"),
+    [
+        # What browsers send: Chrome, Firefox, Safari 16, an old Safari.
+        ("image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", "avif"),
+        ("image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5", "avif"),
+        ("image/webp,image/avif,video/*;q=0.8,*/*;q=0.5", "avif"),
+        ("image/png,image/svg+xml,image/*;q=0.8,video/*;q=0.8,*/*;q=0.5", "jpeg"),
+        ("image/webp", "webp"),
+        ("IMAGE/WEBP ; q=0.3", "webp"),
+        ("image/avif;q=0, image/webp", "webp"),
+        ("image/avif;q=0.000, image/webp;q=0", "jpeg"),
+        ("image/avif;q=0.001", "avif"),
+        # Who names nothing may know nothing, and who wants no image gets one all the same.
+        ("*/*", "jpeg"),
+        ("image/*", "jpeg"),
+        ("", "jpeg"),
+        ("text/html", "jpeg"),
+        (",;,=;q", "jpeg"),
+        ("image/avifx", "jpeg"),
+    ],
+)
+def test_negotiate__takes_the_best_that_is_named(accept, chosen):
+    assert negotiate(accept, choices("avif", "webp", "jpeg")).format == chosen
+
+
+def test_negotiate__of_one_there_is_no_choice():
+    assert negotiate("image/webp", choices("png")).format == "png"
+
+
+@pytest.mark.parametrize(
+    ("is_public", "is_negotiated", "vary"),
+    [
+        (False, False, "Cookie"),
+        (False, True, "Accept, Cookie"),
+        (True, True, "Accept"),
+        (True, False, None),
+    ],
+)
+def test_vary__names_what_the_answer_depends_on(is_public, is_negotiated, vary):
+    representation = make_representation(is_public=is_public, is_negotiated=is_negotiated)
+    assert representation_headers(representation).get("Vary") == vary

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 import uuid
@@ -13,6 +14,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import OperationalError, connections
 from django.utils import timezone
+from PIL import Image as PillowImage
 
 from images_app.conf import ORIGINALS, RENDITIONS, Meaning, get_engine, get_settings, meanings
 from images_app.engines.bounded import BoundedEngine
@@ -604,3 +606,105 @@ def test_locate_original__says_what_the_record_says(make_image):
     assert (location.storage_alias, location.name) == (ORIGINALS, image.storage_name)
     assert location.length == len(content)
     assert read(location) == content
+
+
+# --- ancestors --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sources_read(monkeypatch):
+    """(format, width) of everything that was rendered from."""
+    seen, render = [], BoundedEngine.render
+
+    def noted(self, source, outputs, **kwargs):
+        content = source.read()
+        seen.append((kwargs["source_format"], opened(content).width))
+        return render(self, source, outputs, **kwargs)
+
+    monkeypatch.setattr(BoundedEngine, "render", noted)
+    return seen
+
+
+def rung(width, image_format):
+    return get_settings().presets["ladder"].spec(width, image_format)
+
+
+@pytest.mark.parametrize(
+    ("original", "stored", "wanted", "expected"),
+    [
+        ("JPEG", [(1280, "jpeg"), (2048, "jpeg")], rung(320, "webp"), ("jpeg", 1280)),
+        ("JPEG", [(1280, "avif")], rung(320, "webp"), ("avif", 1280)),
+        ("JPEG", [(1280, "webp")], rung(320, "webp"), ("jpeg", 2500)),  # loses too much
+        ("JPEG", [(1280, "jpeg")], rung(640, "webp"), ("jpeg", 2500)),  # only twice as wide
+        ("JPEG", [(2048, "jpeg")], rung(640, "jpeg"), ("jpeg", 2048)),
+        ("PNG", [(1280, "jpeg")], rung(320, "webp"), ("png", 2500)),  # might be transparent
+        ("PNG", [(1280, "avif")], rung(320, "webp"), ("avif", 1280)),
+        ("JPEG", [(2048, "jpeg")], rung(1280, "jpeg"), ("jpeg", 2500)),
+        ("JPEG", [], rung(320, "jpeg"), ("jpeg", 2500)),
+    ],
+)
+def test_ancestor__is_the_smallest_that_is_enough(
+    make_image, sources_read, original, stored, wanted, expected
+):
+    image = make_image(image_format=original, size=(2500, 1700))
+    make_renditions(image, [rung(*each) for each in stored])
+    sources_read.clear()
+    location = locate_rendition(image, wanted)
+    assert sources_read == [expected]
+    assert opened(read(location)).size == wanted.output_size(2500, 1700)
+
+
+def test_ancestor__serves_crops_where_the_focal_point_is(make_image, spec, sources_read):
+    image = make_image(size=(2500, 1700), fields={"focal_x": 1.0, "focal_y": 1.0})
+    make_renditions(image, [rung(2048, "jpeg")])
+    sources_read.clear()
+    shown = opened(read(locate_rendition(image, spec)))
+    assert sources_read == [("jpeg", 2048)]
+    assert shown.size == (320, 320)
+    assert shown.getpixel((310, 310))[2] > 150  # the lower right quarter of every test picture
+
+
+def test_ancestor__a_crop_or_a_poor_one_is_none(make_image, settings, sources_read):
+    settings.IMAGES_APP = {
+        "PRESETS": {
+            "crop": {"fit": "cover", "width": 2000, "height": 1600, "formats": ["jpeg"]},
+            "poor": {"width": 2000, "formats": ["jpeg"], "quality": {"jpeg": 20}},
+        }
+    }
+    image = make_image(size=(2500, 1700))
+    presets = get_settings().presets
+    make_renditions(image, [presets["crop"].spec(2000, "jpeg"), presets["poor"].spec(2000, "jpeg")])
+    sources_read.clear()
+    locate_rendition(image, rung(320, "webp"))
+    assert sources_read == [("jpeg", 2500)]
+
+
+def test_ancestor__of_another_version_is_none(make_image, sources_read):
+    image = make_image(size=(2500, 1700))
+    make_renditions(image, [rung(2048, "jpeg")])
+    image.focal_x = 0.1
+    image.save()
+    sources_read.clear()
+    locate_rendition(image, rung(320, "jpeg"))
+    assert sources_read == [("jpeg", 2500)]
+
+
+def test_ancestor__that_has_lost_its_bytes_is_passed_over(make_image, sources_read):
+    image = make_image(size=(2500, 1700))
+    make_renditions(image, [rung(2048, "jpeg")])
+    storages[RENDITIONS].delete(Rendition.objects.get().storage_name)
+    sources_read.clear()
+    locate_rendition(image, rung(320, "jpeg"))
+    assert sources_read == [("jpeg", 2500)]
+
+
+def test_ancestor__of_an_animation_is_none(make_image, sources_read):
+    frames = [PillowImage.new("RGB", (1300, 900), color) for color in ("red", "blue")]
+    target = io.BytesIO()
+    frames[0].save(target, "GIF", save_all=True, append_images=frames[1:], duration=100)
+    image = make_image(content=target.getvalue())
+    ladder = get_settings().presets["ladder"]
+    moving = [ladder.spec(width, "webp", is_animated=True) for width in (320, 1280)]
+    locate_rendition(image, moving[1])
+    locate_rendition(image, moving[0])
+    assert sources_read == [("gif", 1300)] * 2

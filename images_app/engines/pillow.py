@@ -12,10 +12,10 @@ from images_app.engines.base import Header, Inspection, Output
 from images_app.engines.color import dominant_color, flatten, harden
 from images_app.engines.exif import read_camera, read_orientation, read_taken_at
 from images_app.engines.film import Film, count_frames, loop_option
-from images_app.engines.resizing import Cut, resize_all, scale_of, whole
+from images_app.engines.resizing import Cut, resize_all, whole
 from images_app.engines.structure import count_scans, count_texts
 from images_app.exceptions import RenderFailed, UploadRefused
-from images_app.specs import CONTENT_TYPES, Box, RenditionSpec, Size
+from images_app.specs import CONTENT_TYPES, Box, RenditionSpec, Size, scale_of
 
 try:
     import pi_heif
@@ -37,7 +37,7 @@ _INPUT_FORMATS = frozenset(CONTENT_TYPES) - _ABSENT
 _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "jpeg": {"optimize": True, "progressive": True, "subsampling": "4:2:2"},
     "png": {"optimize": False, "compress_level": 6},
-    "webp": {"method": 4},
+    "webp": {"method": 2},
     "avif": {"speed": 9, "subsampling": "4:4:4"},
     "gif": {},
 }
@@ -195,7 +195,7 @@ def _encode(picture: Image.Image, target: IO[bytes], spec: RenditionSpec) -> Non
 def _resized(image: Image.Image, full_size: Size, cuts: list[Cut]) -> dict[Cut, Image.Image]:
     """Decode as small as JPEG's own scaling allows without a loss to be seen, and resize."""
     orientation, profile = _orientation_of(image), image.info.get("icc_profile")
-    scale = max(map(scale_of, cuts))
+    scale = max(scale_of(*cut) for cut in cuts)
     # Twice the outputs is enough; where it costs no whole decode, a little more is better.
     scale = min(1.0, max(2 * scale, min(0.5, 2.5 * scale)))
     wanted = round(full_size[0] * scale), round(full_size[1] * scale)

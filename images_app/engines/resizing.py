@@ -5,15 +5,9 @@ from __future__ import annotations
 from PIL import Image
 
 from images_app.engines.color import to_srgb, with_plain_mode
-from images_app.specs import Box, Size
+from images_app.specs import Box, Size, scale_of
 
 Cut = tuple[Box, Size]  # which part of the original, and how large it becomes
-
-
-def scale_of(cut: Cut) -> float:
-    """Tell how much smaller the output is than the part of the original that it shows."""
-    (left, top, right, bottom), (width, height) = cut
-    return max(width / (right - left), height / (bottom - top))
 
 
 def whole(picture: Image.Image) -> Box:
@@ -33,7 +27,7 @@ def resize_all(
     """
     plain = with_plain_mode(picture)
     made: dict[Cut, Image.Image] = {}
-    for cut in sorted(set(cuts), key=scale_of, reverse=True):
+    for cut in sorted(set(cuts), key=lambda cut: scale_of(*cut), reverse=True):
         box, size = cut
         ancestors = [
             other

@@ -13,12 +13,12 @@ from django.core.files import File
 from django.core.files.storage import storages
 from django.db import transaction
 
-from images_app.conf import ORIGINALS, RENDITIONS, get_engine, get_settings
+from images_app.conf import RENDITIONS, get_engine, get_settings
 from images_app.exceptions import Busy, BytesGone, StorageUnavailable
 from images_app.models import AbstractImage, Rendition
 from images_app.models.rendition import rendition_name
+from images_app.renditions.ancestors import opened_source
 from images_app.renditions.single_flight import is_leased, lease
-from images_app.renditions.stored import reading_stored
 from images_app.slots import decode_slot
 from images_app.specs import RenditionSpec
 from images_app.storages import save_exactly
@@ -128,13 +128,12 @@ def _rendered(
         targets: list[Any] = [
             held.enter_context(tempfile.SpooledTemporaryFile(max_size=_SPOOLED)) for _ in specs
         ]
-        alias, name = image.storage_alias or ORIGINALS, image.storage_name
-        with reading_stored(alias, name) as source:
+        with opened_source(image, specs) as (source, source_format):
             outputs = list(zip(specs, targets, strict=True))
             sizes = get_engine().render(
                 source,
                 outputs,
-                source_format=image.format,
+                source_format=source_format,
                 full_size=(image.width, image.height),
                 focal_point=image.focal_point,
             )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import IO, Any
 
 from django.core.files.storage import storages
@@ -33,13 +31,3 @@ def open_stored(alias: str, name: str) -> IO[bytes]:
         raise StorageUnavailable(type(error).__name__) from error
     file: IO[bytes] = opened
     return file
-
-
-@contextmanager
-def reading_stored(alias: str, name: str) -> Iterator[IO[bytes]]:
-    """Open stored bytes, and close them again; see open_stored."""
-    file = open_stored(alias, name)
-    try:
-        yield file
-    finally:
-        file.close()

@@ -503,3 +503,132 @@ def test_other_methods__are_405_with_csrf_checks_on(make_gallery, method):
         response = client.generic(method, url)
         assert (response.status_code, response["Allow"]) == (405, "GET, HEAD")
         assert response["Cache-Control"] == "no-store"
+
+
+# --- negotiated, animated, foreign ------------------------------------------------------------
+
+CHROME = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
+
+
+@pytest.fixture
+def automatic(settings):
+    settings.IMAGES_APP = {
+        "PRESETS": {"auto": {"widths": [64, 128], "format": "auto", "level": "preview"}}
+    }
+
+
+@pytest.mark.usefixtures("automatic")
+@pytest.mark.parametrize(
+    ("accept", "content_type", "pillow_name"),
+    [
+        (CHROME, "image/avif", "AVIF"),
+        ("image/webp,*/*", "image/webp", "WEBP"),
+        ("*/*", "image/jpeg", "JPEG"),
+        ("", "image/jpeg", "JPEG"),
+    ],
+)
+def test_auto__one_url_in_the_format_that_is_accepted(
+    mine, image, accept, content_type, pillow_name
+):
+    url = rendition_url(image, "auto", width=128)
+    assert url.endswith(".auto")
+    answer = mine.get(url, headers={"Accept": accept})
+    assert (answer.status_code, answer["Content-Type"]) == (200, content_type)
+    assert answer["Vary"] == "Accept, Cookie"
+    assert answer["Content-Disposition"].endswith(
+        {"JPEG": '.jpg"'}.get(pillow_name, f'.{pillow_name.lower()}"')
+    )
+    shown = opened(body(answer))
+    assert (shown.format, shown.size) == (pillow_name, (128, 96))
+    unchanged = mine.get(url, headers={"Accept": accept, "If-None-Match": answer["ETag"]})
+    assert (unchanged.status_code, unchanged["Vary"]) == (304, "Accept, Cookie")
+
+
+@pytest.mark.usefixtures("automatic")
+def test_auto__the_tag_of_one_format_does_not_stand_for_another(mine, image):
+    url = rendition_url(image, "auto")
+    answer = mine.get(url, headers={"Accept": CHROME})
+    body(answer)
+    other = mine.get(url, headers={"Accept": "*/*", "If-None-Match": answer["ETag"]})
+    assert other.status_code == 200
+    body(other)
+
+
+@pytest.mark.usefixtures("automatic")
+def test_auto__its_formats_have_no_addresses_of_their_own(mine, image):
+    url = rendition_url(image, "auto")
+    for extension in ("avif", "webp", "jpg"):
+        assert mine.get(url.replace(".auto", f".{extension}")).status_code == 404
+    assert Client().get(url, headers={"Accept": CHROME}).status_code == 404
+
+
+@pytest.fixture
+def animation(make_image, owner):
+    frames = [PillowImage.new("RGB", (400, 300), color) for color in ("red", "blue", "green")]
+    target = io.BytesIO()
+    frames[0].save(target, "GIF", save_all=True, append_images=frames[1:], duration=100, loop=0)
+    return make_image(owner=owner, content=target.getvalue())
+
+
+def test_animation__every_source_of_its_picture_moves(mine, animation):
+    found = sources(animation, get_settings().presets["ladder"])
+    assert [(source.format, source.width) for source in found] == [
+        ("webp", 320),
+        ("webp", 400),
+        ("gif", 320),
+        ("gif", 400),
+    ]
+    for source in found:
+        answer = mine.get(source.url)
+        assert answer["Content-Type"] == source.content_type
+        shown = opened(body(answer))
+        assert (shown.n_frames, shown.size) == (3, (source.width, source.height))
+
+
+def test_animation__has_no_still_address_in_a_preset_that_moves(mine, animation, image):
+    still, moving = (sources(each, get_settings().presets["ladder"]) for each in (image, animation))
+    for mixed in (still[0].url.replace(str(image.public_id), str(animation.public_id)),):
+        assert mine.get(mixed).status_code == 404
+    swapped = moving[0].url.replace(str(animation.public_id), str(image.public_id))
+    assert mine.get(swapped).status_code == 404
+
+
+def test_animation__its_thumbnail_is_the_first_frame(mine, animation):
+    shown = opened(body(mine.get(rendition_url(animation, "thumb"))))
+    assert shown.format == "JPEG"
+    red, green, blue = shown.getpixel((9, 9))
+    assert red > 200
+    assert max(green, blue) < 60
+
+
+def test_animation__asked_for_in_a_still_format_answers_in_its_last_one(animation):
+    assert rendition_url(animation, "ladder", image_format="avif").endswith(".gif")
+    assert rendition_url(animation, "ladder", image_format="webp").endswith(".webp")
+    with pytest.raises(KeyError):
+        rendition_url(animation, "ladder", image_format="png")
+
+
+@pytest.mark.usefixtures("automatic")
+def test_animation__negotiates_between_its_two_formats(mine, animation):
+    url = rendition_url(animation, "auto")
+    for accept, name in ((CHROME, "WEBP"), ("*/*", "GIF")):
+        shown = opened(body(mine.get(url, headers={"Accept": accept})))
+        assert (shown.format, shown.n_frames) == (name, 3)
+
+
+@pytest.mark.parametrize(
+    ("image_format", "content_type"), [("BMP", "image/bmp"), ("TIFF", "image/tiff")]
+)
+def test_foreign__is_shown_converted_and_only_saved_as_it_is(
+    mine, make_image, owner, settings, image_format, content_type
+):
+    settings.IMAGES_APP = {"FORMATS": ["jpeg", "bmp", "tiff"]}
+    content = picture(image_format, (400, 300))
+    image = make_image(owner=owner, content=content)
+    original = mine.get(image.original_url)
+    assert original["Content-Type"] == content_type
+    assert original["Content-Disposition"].startswith("attachment")
+    assert body(original) == content
+    for source in sources(image, get_settings().presets["ladder"]):
+        shown = opened(body(mine.get(source.url)))
+        assert shown.format.lower() == source.format
