@@ -21,15 +21,15 @@ class Browser:
         self.base = base
         self.cookies: dict[str, str] = {}
 
-    def ask(self, method: str, url: str, data: dict | None = None, **headers: str):
+    def ask(self, method: str, url: str, data: dict | bytes | None = None, **headers: str):
         """Status, headers and body."""
         parts = urllib.parse.urlsplit(self.base)
         connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.cookies:
             sent["Cookie"] = "; ".join(f"{k}={v}" for k, v in self.cookies.items())
-        body = None if data is None else urllib.parse.urlencode(data)
-        if body:
+        body = urllib.parse.urlencode(data) if isinstance(data, dict) else data
+        if isinstance(data, dict):
             sent |= {"Content-Type": "application/x-www-form-urlencoded"}
         connection.request(method, url, body, sent)
         response = connection.getresponse()
