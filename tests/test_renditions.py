@@ -392,10 +392,14 @@ def test_slots__bound_what_comes_in_too(make_image, settings, files):
 def test_record__that_fails_leaves_no_bytes(make_image, spec, monkeypatch, rendition_files):
     image = make_image()
 
-    def fail(*args, **kwargs):
-        raise OperationalError
+    bulk_create = type(Rendition.objects).bulk_create
 
-    monkeypatch.setattr(type(Rendition.objects), "update_or_create", fail)
+    def fail(self, rows, **kwargs):
+        if self.model is Rendition:
+            raise OperationalError
+        return bulk_create(self, rows, **kwargs)
+
+    monkeypatch.setattr(type(Rendition.objects), "bulk_create", fail)
     with pytest.raises(OperationalError):
         locate_rendition(image, spec)
     assert rendition_files() == []

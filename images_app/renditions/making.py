@@ -89,11 +89,12 @@ def make_again(image: AbstractImage, spec: RenditionSpec, rendition: Rendition) 
         _rendered(image, [spec]) as [(_size, target)],
     ):
         length = _store(image, spec, target)
-    if not Rendition.objects.filter(pk=rendition.pk).exists():  # deleted while it was made
+    rows = Rendition.objects.filter(**_identity(image, spec))
+    if not rows.exists():  # deleted while it was made
         storages[RENDITIONS].delete(_name(image, spec))
         raise BytesGone("image deleted")
     if (rendition.storage_alias, rendition.byte_size) != (RENDITIONS, length):
-        Rendition.objects.filter(pk=rendition.pk).update(storage_alias=RENDITIONS, byte_size=length)
+        rows.update(storage_alias=RENDITIONS, byte_size=length)
         raise StorageUnavailable("made again with another length")
 
 
@@ -111,11 +112,19 @@ def _missing(image: AbstractImage, specs: Sequence[RenditionSpec]) -> list[Rendi
 
 
 def _make(image: AbstractImage, specs: Sequence[RenditionSpec]) -> list[Rendition]:
-    with _rendered(image, specs) as made:
-        return [
-            _record(image, spec, size, _store(image, spec, target))
-            for spec, (size, target) in zip(specs, made, strict=True)
-        ]
+    """Render, store and record; what cannot be recorded loses its bytes again."""
+    stored: list[Rendition] = []
+    try:
+        with _rendered(image, specs) as made:
+            for spec, (size, target) in zip(specs, made, strict=True):
+                values = {**_identity(image, spec), "storage_alias": RENDITIONS}
+                values |= {"width": size[0], "height": size[1]}
+                stored.append(Rendition(**values, byte_size=_store(image, spec, target)))
+        return _record(image, stored)
+    except BaseException:
+        for rendition in stored:
+            storages[RENDITIONS].delete(rendition.storage_name)
+        raise
 
 
 @contextmanager
@@ -153,25 +162,22 @@ def _store(image: AbstractImage, spec: RenditionSpec, target: IO[bytes]) -> int:
     return length
 
 
-def _record(
-    image: AbstractImage, spec: RenditionSpec, size: tuple[int, int], length: int
-) -> Rendition:
-    values = {
-        "width": size[0],
-        "height": size[1],
-        "byte_size": length,
-        "storage_alias": RENDITIONS,
-    }
+def _record(image: AbstractImage, stored: list[Rendition]) -> list[Rendition]:
+    """Write the rows, in one transaction."""
     images = type(image)._base_manager.select_for_update()
-    try:
-        with transaction.atomic():
-            # Locked, so that who deletes the image waits and then takes this rendition along.
-            if images.filter(pk=image.pk).first() is None:
-                raise BytesGone("image deleted")  # noqa: TRY301 (the same clean-up)
-            return Rendition.objects.update_or_create(**_identity(image, spec), defaults=values)[0]
-    except BaseException:  # no record, no bytes
-        storages[RENDITIONS].delete(_name(image, spec))
-        raise
+    with transaction.atomic():
+        # Locked, so that who deletes the image waits and then takes these renditions along, and
+        # nobody else records one of them meanwhile.
+        if images.filter(pk=image.pk).first() is None:
+            raise BytesGone("image deleted")
+        found = Rendition.objects.filter(image=image.pk, version=image.version)
+        known = {(row.fingerprint, row.format): row.pk for row in found}
+        for rendition in stored:
+            rendition.pk = known.get((rendition.fingerprint, rendition.format))
+        fields = ["width", "height", "byte_size", "storage_alias"]
+        Rendition.objects.bulk_update([row for row in stored if row.pk], fields)
+        Rendition.objects.bulk_create([row for row in stored if not row.pk])
+        return stored
 
 
 def _name(image: AbstractImage, spec: RenditionSpec) -> str:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import connection
 from django.utils import timezone
 
 from images_app.models import RenditionLease
@@ -24,14 +24,14 @@ LEASE = 5.0  # seconds until a silent holder counts as dead
 
 @contextmanager
 def lease(identities: Sequence[Identity]) -> Iterator[list[Identity]]:
-    """Try to become the one who makes the renditions of these identities; never waits.
+    """Try to become the one who makes these renditions of one image; never waits.
 
     Yields:
         Those whose lease is ours; they are kept alive, and given back at the end.
 
     """
     holder = uuid.uuid4()
-    ours = [identity for identity in identities if _take(identity, holder)]
+    ours = _take(identities, holder)
     if not ours:
         yield ours
         return
@@ -46,17 +46,22 @@ def lease(identities: Sequence[Identity]) -> Iterator[list[Identity]]:
         RenditionLease.objects.filter(holder=holder).delete()
 
 
-def _take(identity: Identity, holder: uuid.UUID) -> bool:
+def _take(identities: Sequence[Identity], holder: uuid.UUID) -> list[Identity]:
+    """Lease what nobody holds, or only somebody who died, and answer with that."""
     now = timezone.now()
     values = {"holder": holder, "ends_at": now + timedelta(seconds=LEASE)}
-    # One statement for the common case that nobody is there, one for a holder that died.
-    try:
-        with transaction.atomic():
-            RenditionLease.objects.create(**identity, **values)
-    except IntegrityError:
-        dead = RenditionLease.objects.filter(**identity, ends_at__lte=now)
-        return dead.update(**values) == 1
-    return True
+    leases = [RenditionLease(**identity, **values) for identity in identities]
+    # Of several who insert the same at once, the database lets one, and tells nobody which.
+    RenditionLease.objects.bulk_create(leases, ignore_conflicts=True)
+    taken = RenditionLease.objects.filter(holder=holder).values_list("fingerprint", "format")
+    ours = set(taken)
+    for identity in identities:
+        key = identity["fingerprint"], identity["format"]
+        if key not in ours:
+            dead = RenditionLease.objects.filter(**identity, ends_at__lte=now)
+            if dead.update(**values) == 1:
+                ours.add(key)
+    return [each for each in identities if (each["fingerprint"], each["format"]) in ours]
 
 
 def _keep(holder: uuid.UUID, done: threading.Event) -> None:
