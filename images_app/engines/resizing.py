@@ -44,7 +44,7 @@ def resize_all(
 
 
 def _resize(image: Image.Image, size: Size, box: Box | None) -> Image.Image:
-    return image.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=2.0)
+    return image.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=1.5)
 
 
 def _carried(box: Box, full_size: Size, shown: Box) -> Box:
