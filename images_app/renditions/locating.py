@@ -8,7 +8,7 @@ from typing import IO
 from images_app.exceptions import BytesGone
 from images_app.models import AbstractImage
 from images_app.models.rendition import rendition_name
-from images_app.renditions.making import find_rendition, make_again, make_once
+from images_app.renditions.making import known_rendition, make_again, make_once
 from images_app.renditions.stored import open_stored
 from images_app.representation import Location
 from images_app.specs import RenditionSpec
@@ -25,14 +25,14 @@ def locate_rendition(image: AbstractImage, spec: RenditionSpec) -> Location:
         Busy: when others are at it, or at too much else, for longer than one should wait.
 
     """
-    rendition = find_rendition(image, spec) or make_once(image, spec)
+    rendition = known_rendition(image, spec) or make_once(image, spec)
 
     def open_or_make_again() -> IO[bytes]:
         try:
             return open_stored(rendition.storage_alias, name)
         except BytesGone:
             # Renditions can always be made again; a row without bytes heals itself.
-            logger.warning("code=bytes_gone image=%s rendition=%s", image.pk, rendition.pk)
+            logger.warning("code=bytes_gone image=%s rendition=%s", image.pk, name)
             make_again(image, spec, rendition)
             return open_stored(rendition.storage_alias, name)
 

@@ -29,6 +29,21 @@ _SPOOLED = 4 * 2**20  # bytes of a fresh rendition that stay in memory
 _POLL = 0.05  # seconds between two looks at whether another has made it
 
 
+def known_rendition(image: AbstractImage, spec: RenditionSpec) -> Rendition | None:
+    """Answer with the record of a rendition, as the image was read with it, or else by a query.
+
+    See ImageQuerySet.with_rendition.
+    """
+    identity = _identity(image, spec)
+    values = image.__dict__
+    if values.get("rendition_key") != f"{identity['fingerprint']}.{identity['format']}":
+        return find_rendition(image, spec)
+    if values["rendition_alias"] is None:
+        return None
+    alias, length = values["rendition_alias"], values["rendition_size"]
+    return Rendition(**identity, storage_alias=alias, byte_size=length)
+
+
 def find_rendition(image: AbstractImage, spec: RenditionSpec) -> Rendition | None:
     """Answer with the record of a rendition that has been made."""
     return Rendition.objects.filter(**_identity(image, spec)).first()

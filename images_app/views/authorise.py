@@ -46,26 +46,42 @@ def is_reachable(obj: Any, viewer: Viewer, access: Access) -> bool:
     return visible(viewer, access, annotate=False).filter(pk=obj.pk).exists()
 
 
-def find_image(request: HttpRequest, public_id: UUID, access: Level) -> tuple[Any, bool] | None:
+def find_image(
+    request: HttpRequest,
+    public_id: UUID,
+    access: Level,
+    *,
+    rendition: tuple[str, str] | None = None,
+) -> tuple[Any, bool] | None:
     """Find an image for its bytes, and tell whether anyone may have them.
 
     A request without a session cookie is tried as anonymous before the session is touched:
     only such an answer may be `public`, for it carries no cookie and varies by none.
+
+    Args:
+        request: who asks.
+        public_id: of the image.
+        access: the least level.
+        rendition: (fingerprint, format) of one whose record is wanted too; see with_rendition.
 
     Returns:
         (image, is_public), or None for absent and forbidden alike.
 
     """
     if settings.SESSION_COOKIE_NAME not in request.COOKIES:
-        image = _one_image(_ANONYMOUS, public_id, access)
+        image = _one_image(_ANONYMOUS, public_id, access, rendition)
         if image is not None:
             return image, True
         if not request.user.is_authenticated:
             return None
-    image = _one_image(viewer_of(request), public_id, access)
+    image = _one_image(viewer_of(request), public_id, access, rendition)
     return None if image is None else (image, False)
 
 
-def _one_image(viewer: Viewer, public_id: UUID, access: Level) -> Any:
+def _one_image(
+    viewer: Viewer, public_id: UUID, access: Level, rendition: tuple[str, str] | None
+) -> Any:
     images = visible_images(viewer, access, annotate=False).filter(public_id=public_id)
+    if rendition is not None:
+        images = images.with_rendition(*rendition)
     return next(iter(images.order_by()[:1]), None)

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from images_app.access import Level
-from images_app.conf import get_delivery, get_settings
+from images_app.conf import get_delivery, get_engine, get_settings
 from images_app.exceptions import ImagesAppError
 from images_app.http import (
     conditional_response,
@@ -72,14 +72,15 @@ def rendition(
     meaning = resolve(file_name)
     if meaning is None:
         return None
-    found = find_image(request, public_id, meaning.presets[0].level)
+    spec = negotiate(request.headers.get("Accept", ""), meaning.specs)
+    identity = spec.fingerprint(get_engine().output_version), spec.format
+    found = find_image(request, public_id, meaning.presets[0].level, rendition=identity)
     if found is None:
         return None
     image, is_public = found
     # As text: "01" would be a second address of the same bytes.
     if str(image.version) != version or not is_made_for(image, meaning):
         return None
-    spec = negotiate(request.headers.get("Accept", ""), meaning.specs)
     return Representation(
         content_type=CONTENT_TYPES[spec.format],
         etag=f'W/"{version}-{file_name.partition(".")[0]}-{spec.format}"',
