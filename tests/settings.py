@@ -5,11 +5,10 @@ import tempfile
 from pathlib import Path
 
 os.environ.setdefault("DJANGO_SECRET_KEY", "for tests only, and long enough to be accepted")
-os.environ["IMAGES_VAR_DIR"] = os.environ.get("IMAGES_TEST_VAR_DIR") or tempfile.mkdtemp(
-    prefix="images-app-tests-"
-)
+_FOLDER = tempfile.TemporaryDirectory(prefix="images-app-tests-", ignore_cleanup_errors=True)
+os.environ["IMAGES_VAR_DIR"] = os.environ.get("IMAGES_TEST_VAR_DIR") or _FOLDER.name
 
-from project.settings import *  # noqa: F403
+from project.settings import *  # noqa: E402, F403
 
 # A file, for tests with threads: they share no connection, and an in-memory database has no
 # waiting for each other.

@@ -183,3 +183,23 @@ def test_picture__costs_no_query(django_assert_num_queries):
 )
 def test_may_download__takes_the_level_of_the_original(level, expected):
     assert may_download(shown(level)) is expected
+
+
+def test_picture__of_an_animation_has_no_still_source_that_would_win():
+    image = shown(frames=12, format="gif")
+    tags = rendered("{% picture image %}", image=image)
+    assert [a["type"] for name, a in tags if name == "source"] == ["image/webp"]
+    assert tags[-1][1]["src"].endswith(".gif")
+    assert all(".gif " in part for part in tags[-1][1]["srcset"].split(", "))
+
+
+def test_picture__of_a_negotiated_preset_is_one_img(settings):
+    settings.IMAGES_APP = {
+        "PRESETS": {"auto": {"widths": [320, 640], "format": "auto"}},
+        "LADDER_PRESET": "auto",
+    }
+    image = shown()
+    tags = rendered("{% picture image %}", image=image)
+    assert [name for name, _ in tags] == ["picture", "img"]
+    assert tags[-1][1]["src"] == rendition_url(image, "auto", width=640)
+    assert tags[-1][1]["src"].endswith(".auto")
