@@ -12,7 +12,7 @@ from images_app.engines.base import Header, Inspection, Output
 from images_app.engines.color import dominant_color, flatten, harden
 from images_app.engines.exif import read_camera, read_orientation, read_taken_at
 from images_app.engines.film import Film, count_frames, loop_option
-from images_app.engines.resizing import Cut, resize_all, whole
+from images_app.engines.resizing import Cut, Decoded, resize_all, whole
 from images_app.engines.structure import count_scans, count_texts
 from images_app.exceptions import RenderFailed, UploadRefused
 from images_app.specs import CONTENT_TYPES, Box, RenditionSpec, Size, scale_of
@@ -114,8 +114,10 @@ class PillowEngine:
             stills = [cut for (spec, _), cut in zip(outputs, cuts, strict=True) if _is_still(spec)]
             pictures: dict[Cut, Image.Image] = {}
             if stills:
-                with _open(source, (source_format,)) as image:
-                    pictures = _resized(image, full_size, stills)
+                decoded = _decode(
+                    source, source_format, full_size, max(scale_of(*c) for c in stills)
+                )
+                pictures = resize_all(decoded, full_size, stills)
             for (spec, target), cut in zip(outputs, cuts, strict=True):
                 if _is_still(spec):
                     _encode(pictures[cut], target, spec)
@@ -192,17 +194,22 @@ def _encode(picture: Image.Image, target: IO[bytes], spec: RenditionSpec) -> Non
     finished.save(target, _PILLOW_NAMES[spec.format], **_options(spec))
 
 
-def _resized(image: Image.Image, full_size: Size, cuts: list[Cut]) -> dict[Cut, Image.Image]:
-    """Decode as small as JPEG's own scaling allows without a loss to be seen, and resize."""
-    orientation, profile = _orientation_of(image), image.info.get("icc_profile")
-    scale = max(scale_of(*cut) for cut in cuts)
+def _decode(source: IO[bytes], source_format: str, full_size: Size, scale: float) -> Decoded:
+    """Decode as small as JPEG's own scaling allows without a loss to be seen at that scale."""
     # Twice the outputs is enough; where it costs no whole decode, a little more is better.
     scale = min(1.0, max(2 * scale, min(0.5, 2.5 * scale)))
     wanted = round(full_size[0] * scale), round(full_size[1] * scale)
-    drafted = image.draft(None, wanted[::-1] if orientation in _SIDEWAYS else wanted)
-    image.load()
-    shown = _turned(drafted[1] if drafted else whole(image), image.size, orientation)
-    return resize_all(_upright(image, orientation), shown, full_size, cuts, profile)
+    with _open(source, (source_format,)) as image:
+        orientation = _orientation_of(image)
+        drafted = image.draft(None, wanted[::-1] if orientation in _SIDEWAYS else wanted)
+        image.load()
+        # The pixels alone: the decoder, which goes now, holds as much again, for WebP thrice.
+        pixels = image._new(image.im)  # noqa: SLF001 (nothing public shares pixels)
+        return Decoded(
+            picture=_upright(pixels, orientation),
+            shown=_turned(drafted[1] if drafted else whole(image), image.size, orientation),
+            profile=image.info.get("icc_profile"),
+        )
 
 
 def _turned(box: Box, size: Size, orientation: int) -> Box:
@@ -224,7 +231,8 @@ def _encode_film(
 
     def develop(frame: Image.Image) -> Image.Image:
         upright = _upright(frame, orientation)
-        picture = resize_all(upright, whole(upright), full_size, [cut], profile)[cut]
+        decoded = Decoded(picture=upright, shown=whole(upright), profile=profile)
+        picture = resize_all(decoded, full_size, [cut])[cut]
         return harden(picture) if spec.format == "gif" else picture
 
     film = Film(image, develop)

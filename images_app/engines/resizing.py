@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from PIL import Image
 
 from images_app.engines.color import to_srgb, with_plain_mode
@@ -15,17 +17,22 @@ def whole(picture: Image.Image) -> Box:
     return 0.0, 0.0, float(picture.width), float(picture.height)
 
 
-def resize_all(
-    picture: Image.Image, shown: Box, full_size: Size, cuts: list[Cut], profile: bytes | None
-) -> dict[Cut, Image.Image]:
-    """Resize to every cut, the largest first; smaller ones of the same part start from it.
+@dataclass(frozen=True, kw_only=True)
+class Decoded:
+    """An upright picture as its decoder left it."""
 
-    ``shown`` is the part of the picture that is the whole original: a scaled decode rounds up.
+    picture: Image.Image
+    shown: Box  # the part that is the whole original: a scaled decode rounds up
+    profile: bytes | None  # ICC
+
+
+def resize_all(decoded: Decoded, full_size: Size, cuts: list[Cut]) -> dict[Cut, Image.Image]:
+    """Resize to every cut, the largest first; smaller ones of the same part start from it.
 
     A step starts only from what is at least twice as large, so that nobody can tell it from
     a resize of the original. Colours are converted once for each chain, on fewer pixels.
     """
-    plain = with_plain_mode(picture)
+    plain = with_plain_mode(decoded.picture)
     made: dict[Cut, Image.Image] = {}
     for cut in sorted(set(cuts), key=lambda cut: scale_of(*cut), reverse=True):
         box, size = cut
@@ -38,8 +45,8 @@ def resize_all(
             smallest = min(ancestors, key=lambda other: other.width)
             made[cut] = _resize(smallest, size, None)
         else:
-            resized = _resize(plain, size, _carried(box, full_size, shown))
-            made[cut] = to_srgb(resized, profile)
+            resized = _resize(plain, size, _carried(box, full_size, decoded.shown))
+            made[cut] = to_srgb(resized, decoded.profile)
     return made
 
 
