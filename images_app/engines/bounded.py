@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import datetime as dt
 import inspect
 import io
 import json
@@ -24,7 +23,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import IO, Any
 
-from images_app.engines.base import Camera, Header, Inspection, Output
+from images_app.engines.answers import header_of, inspection_of, sizes_of
+from images_app.engines.base import Header, Inspection, Output
 from images_app.engines.messages import (
     TAKEN,
     receive_exactly,
@@ -37,6 +37,8 @@ from images_app.exceptions import EngineUnavailable, ImagesAppError, RenderFaile
 from images_app.specs import Size
 
 _PATIENCE = 10  # times its processor seconds that a call may take by the clock
+_LONGEST_ANSWER = 2**20  # bytes
+_LARGEST_OUTPUT = 2**30  # bytes of one rendition; more is no picture
 _START = """\
 import json, sys
 given = json.loads(sys.argv[1])
@@ -78,20 +80,13 @@ class BoundedEngine:
     def read_header(self, file: IO[bytes], formats: tuple[str, ...], *, max_pixels: int) -> Header:
         """Read the header; see Engine."""
         with _failing_as(UploadRefused("too_complex")):
-            return Header(
-                **self._pool.call("read_header", file, formats=formats, max_pixels=max_pixels)
-            )
+            answer = self._pool.call("read_header", file, formats=formats, max_pixels=max_pixels)
+            return header_of(answer, formats)
 
     def inspect(self, file: IO[bytes], formats: tuple[str, ...]) -> Inspection:
         """Decode the whole file once; see Engine."""
         with _failing_as(UploadRefused("too_complex")):
-            found = self._pool.call("inspect", file, formats=formats)
-            taken_at = found.pop("taken_at")
-            return Inspection(
-                camera=Camera(**found.pop("camera")),
-                taken_at=taken_at and dt.datetime.fromisoformat(taken_at),
-                **found,
-            )
+            return inspection_of(self._pool.call("inspect", file, formats=formats))
 
     def render(
         self,
@@ -104,7 +99,7 @@ class BoundedEngine:
     ) -> list[Size]:
         """Make renditions; see Engine."""
         with _failing_as(RenderFailed()):
-            sizes = self._pool.call(
+            answer = self._pool.call(
                 "render",
                 source,
                 outputs,
@@ -112,7 +107,7 @@ class BoundedEngine:
                 full_size=full_size,
                 focal_point=focal_point,
             )
-            return [(width, height) for width, height in sizes]
+            return sizes_of(answer, outputs, full_size)
 
 
 class _ChildDiedError(Exception):
@@ -127,6 +122,7 @@ class _ChildGoneError(Exception):
     """The child had ended before the call."""
 
 
+# The last four are an answer that makes no sense.
 _FAILURES = (_ChildDiedError, _FailedError, AttributeError, LookupError, TypeError, ValueError)
 
 
@@ -169,10 +165,13 @@ class _Child:
         except (EOFError, OSError) as error:
             raise _ChildGoneError from error
         try:
-            answer = json.loads(receive_message(self.connection)[0])
-            for (_, target), length in zip(outputs, answer.get("lengths", ()), strict=False):
-                receive_into(self.connection, target, length)
-        except (EOFError, OSError, ValueError, AttributeError) as error:
+            answer = json.loads(receive_message(self.connection, most=_LONGEST_ANSWER)[0])
+            if not isinstance(answer, dict):
+                raise TypeError("no answer")  # noqa: TRY301 (as any other nonsense)
+            if "result" in answer:
+                for (_, target), length in zip(outputs, answer["lengths"], strict=True):
+                    receive_into(self.connection, target, _checked_length(length))
+        except (EOFError, OSError, ValueError, LookupError, TypeError) as error:
             raise _ChildDiedError from error
         return _result_of(answer)
 
@@ -188,9 +187,16 @@ class _Child:
         self.process.returncode = 0
 
 
+def _checked_length(length: Any) -> int:
+    if type(length) is not int or not 0 <= length <= _LARGEST_OUTPUT:
+        raise ValueError("length")
+    return length
+
+
 def _result_of(answer: dict[str, Any]) -> Any:
     if answer.get("refused") in UploadRefused.reasons:
-        raise UploadRefused(answer["refused"], answer["detail"], **answer["params"])
+        params: dict[str, Any] = {name: int(n) for name, n in answer["params"].items()}
+        raise UploadRefused(answer["refused"], **params)
     if "result" not in answer:
         raise _FailedError(str(answer.get("detail", "")))
     return answer["result"]

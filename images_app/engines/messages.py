@@ -23,18 +23,22 @@ def send_message(connection: socket.socket, message: bytes, files: tuple[int, ..
     connection.sendall(message)
 
 
-def receive_message(connection: socket.socket) -> tuple[bytes, list[int]]:
-    """Receive a message and at most one descriptor.
+def receive_message(connection: socket.socket, *, most: int = 2**31) -> tuple[bytes, list[int]]:
+    """Receive a message of at most so many bytes, and at most one descriptor.
 
     Raises:
         EOFError: when the other side is gone.
+        ValueError: when it is longer.
 
     """
     head, files, _, _ = socket.recv_fds(connection, _LENGTH.size, 1)
     head += receive_exactly(connection, _LENGTH.size - len(head)) if head else b""
     if not head:
         raise EOFError
-    return receive_exactly(connection, _LENGTH.unpack(head)[0]), files
+    (length,) = _LENGTH.unpack(head)
+    if length > most:
+        raise ValueError("too long")
+    return receive_exactly(connection, length), files
 
 
 def receive_exactly(connection: socket.socket, length: int) -> bytes:

@@ -45,7 +45,7 @@ class StrangeEngine(PillowEngine):
         """Obey."""
         order = file.read().decode()
         if order == "who":
-            raise UploadRefused("damaged", str(os.getpid()))
+            raise UploadRefused("too_many_frames", limit=os.getpid())
         if order == "spin":
             while True:
                 pass
@@ -60,7 +60,8 @@ class StrangeEngine(PillowEngine):
         if order == "bug":
             raise ZeroDivisionError
         if order == "look":
-            raise UploadRefused("damaged", json.dumps(dict(os.environ)))
+            known = {*bounded._ENVIRONMENT, "LC_CTYPE"}
+            raise UploadRefused("too_many_frames", limit=len(set(os.environ) - known))
         return Header(format="png", width=1, height=1, frames=1)
 
 
@@ -75,7 +76,7 @@ def say(engine, order):
 def pid_of(engine):
     with pytest.raises(UploadRefused) as caught:
         say(engine, "who")
-    return int(caught.value.detail)
+    return caught.value.params["limit"]
 
 
 @pytest.fixture(scope="module")
@@ -237,8 +238,7 @@ def test_child__knows_nothing_worth_stealing(monkeypatch):
     bounded._pool_of.cache_clear()
     with pytest.raises(UploadRefused) as caught:
         say(strange(), "look")
-    assert "sesame" not in caught.value.detail
-    assert set(json.loads(caught.value.detail)) <= {*bounded._ENVIRONMENT, "LC_CTYPE"}
+    assert caught.value.params == {"limit": 0}
 
 
 def test_child__is_kept_for_the_next_call():
@@ -321,6 +321,78 @@ def test_answer__nonsense_from_a_child_is_a_failure(answer):
         child.call(b"x", file, [])
     ours.close()
     theirs.close()
+
+
+GOOD = {
+    "read_header": {
+        "format": "png",
+        "width": 1,
+        "height": 1,
+        "frames": 1,
+        "scans": 1,
+        "texts": 0,
+    },
+    "inspect": {
+        "orientation": 1,
+        "frames": 1,
+        "dominant_color": "#123456",
+        "camera": dict.fromkeys(("make", "model", "lens"), "")
+        | dict.fromkeys(("exposure_time", "f_number", "iso", "focal_length")),
+        "taken_at": None,
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "change"),
+    [
+        *(("read_header", {"format": value}) for value in ("svg", "gif", None, "../x")),
+        *(("read_header", {"width": value}) for value in (-1, 2**40, "1", 1.5, None, True)),
+        ("read_header", {"texts": "many"}),
+        *(("inspect", {"orientation": value}) for value in (0, 9, "6")),
+        *(("inspect", {"frames": value}) for value in (-1, None)),
+        *(("inspect", {"dominant_color": value}) for value in ("red", '#123456"', 5)),
+        *(("inspect", {"taken_at": value}) for value in ("now", 5)),
+        *(
+            ("inspect", {"camera": {**GOOD["inspect"]["camera"], **value}})
+            for value in ({"make": "x" * 101}, {"lens": "a\nb"}, {"iso": "9"}, {"model": None})
+        ),
+        ("inspect", {"camera": None}),
+        ("inspect", {"camera": {}}),
+    ],
+    ids=str,
+)
+def test_answer__every_part_of_it_is_checked(monkeypatch, method, change):
+    engine = strange()
+    calls = {
+        "read_header": lambda: engine.read_header(None, ("png",), max_pixels=1),
+        "inspect": lambda: engine.inspect(None, ("png",)),
+    }
+    monkeypatch.setattr(engine._pool, "call", lambda *args, **kwargs: GOOD[method])
+    assert calls[method]()
+    monkeypatch.setattr(engine._pool, "call", lambda *a, **kw: {**GOOD[method], **change})
+    with pytest.raises(UploadRefused, match="too_complex"):
+        calls[method]()
+
+
+@pytest.mark.parametrize("sizes", [[], [[1, 1]], [[32, 24], [32, 24]], None, [5]])
+def test_answer__sizes_are_those_that_were_asked_for(monkeypatch, sizes):
+    engine = strange()
+    monkeypatch.setattr(engine._pool, "call", lambda *args, **kwargs: sizes)
+    with pytest.raises(RenderFailed):
+        engine.render(
+            None,
+            [(SPEC, io.BytesIO())],
+            source_format="png",
+            full_size=(64, 48),
+            focal_point=(0.5, 0.5),
+        )
+
+
+def test_answer__that_does_not_end_is_cut(monkeypatch):
+    monkeypatch.setattr(bounded, "_LONGEST_ANSWER", 10)
+    with pytest.raises(UploadRefused, match="too_complex"):
+        say(strange(), "anything")
 
 
 # --- the child's side, in this process so that coverage sees it ----------------------------------

@@ -1,0 +1,73 @@
+"""A child's answers become values again, each part checked: it has read strangers' files."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from images_app.engines.base import Camera, Header, Inspection, Output
+from images_app.specs import CONTENT_TYPES, Size
+
+_COLOR = re.compile(r"#[0-9a-f]{6}")
+_LONGEST_TEXT = 100
+_LARGEST = 2**31 - 1
+_TEXTS = ("make", "model", "lens")
+_NUMBERS = ("exposure_time", "f_number", "iso", "focal_length")
+
+
+def header_of(answer: Mapping[str, Any], formats: Sequence[str]) -> Header:
+    """Answer with the header; ValueError, TypeError or KeyError where it is none."""
+    if answer["format"] not in formats or answer["format"] not in CONTENT_TYPES:
+        raise ValueError("format")
+    counts = {
+        name: _count(answer[name]) for name in ("width", "height", "frames", "scans", "texts")
+    }
+    return Header(format=answer["format"], **counts)
+
+
+def inspection_of(answer: Mapping[str, Any]) -> Inspection:
+    """Answer with the inspection; ValueError, TypeError or KeyError where it is none."""
+    orientation, color, camera = answer["orientation"], answer["dominant_color"], answer["camera"]
+    if orientation not in range(1, 9) or not _COLOR.fullmatch(color):
+        raise ValueError("orientation or colour")
+    taken_at = answer["taken_at"]
+    return Inspection(
+        orientation=orientation,
+        frames=max(1, _count(answer["frames"])),
+        dominant_color=color,
+        camera=Camera(**_camera_values(camera)),
+        taken_at=None if taken_at is None else dt.datetime.fromisoformat(taken_at),
+    )
+
+
+def sizes_of(answer: Sequence[Any], outputs: Sequence[Output], full_size: Size) -> list[Size]:
+    """Answer with the sizes, which are known beforehand; ValueError where they differ."""
+    expected = [spec.output_size(*full_size) for spec, _ in outputs]
+    if [tuple(size) for size in answer] != expected:
+        raise ValueError("sizes")
+    return expected
+
+
+def _camera_values(camera: Mapping[str, Any]) -> dict[str, Any]:
+    texts = {name: _text(camera[name]) for name in _TEXTS}
+    return texts | {name: _number(camera[name]) for name in _NUMBERS}
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= _LARGEST:
+        raise ValueError("count")
+    return value
+
+
+def _number(value: Any) -> Any:
+    if value is not None and type(value) not in {int, float}:
+        raise ValueError("number")
+    return value
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str or len(value) > _LONGEST_TEXT or not value.isprintable():
+        raise ValueError("text")
+    return value
