@@ -1,6 +1,7 @@
 """Takes image files through ingest and every preset, each in a process of its own.
 
-Reads paths from standard input, one a line, and prints a line of JSON for each: verdict
+Its arguments are the formats that are let in, the usual ones if there are none. Reads paths from
+standard input, one a line, and prints a line of JSON for each: verdict
 (accept, or reject with its code), seconds, peak memory over idle in bytes (its own and that of
 the child that decodes), and how many files a refusal left behind. A process that dies or
 raises anything else is a verdict too.
@@ -38,6 +39,8 @@ def main() -> None:
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": ":memory:",
     }
+    if sys.argv[1:]:
+        settings.IMAGES_APP = {"FORMATS": sys.argv[1:]}
     django.setup()
     from django.core.management import call_command
 

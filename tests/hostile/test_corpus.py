@@ -13,6 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from images_app.engines.pillow import PillowEngine
+from images_app.specs import FOREIGN_FORMATS
+from images_app.validation import HEAD_LENGTH, sniff
 from tests.parts import CORPUS, ROOT, need
 
 pytestmark = pytest.mark.slow
@@ -22,9 +25,9 @@ REFUSED = 100 * 2**20  # bytes of memory over idle
 ACCEPTED = 16 * 50_000_000  # bytes: sixteen for each of the most pixels
 
 
-def judge(paths: list[str]) -> list[dict]:
+def judge(paths: list[str], *formats: str) -> list[dict]:
     result = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.hostile.judge_files"],
+        [sys.executable, "-W", "ignore", "-m", "tests.hostile.judge_files", *formats],
         cwd=ROOT,
         input="\n".join(paths),
         capture_output=True,
@@ -80,3 +83,28 @@ def test_corpus__stays_within_memory(judged):
 
 def test_corpus__leaves_nothing_behind(judged):
     assert wrong(judged, lambda row: row["left"]) == []
+
+
+@pytest.fixture(scope="module")
+def judged_on_demand() -> list[dict]:
+    """The files of formats that a host may let in besides, with all of them let in."""
+    need("the corpus", is_there=(CORPUS / "MANIFEST.tsv").exists())
+    need("pi-heif", is_there="heic" in PillowEngine.input_formats)
+    paths = [
+        str(path)
+        for path in sorted(CORPUS.glob("*/*"))
+        if sniff(path.read_bytes()[:HEAD_LENGTH]) in FOREIGN_FORMATS
+    ]
+    assert len(paths) > 50
+    return judge(paths, *sorted(FOREIGN_FORMATS))
+
+
+def test_formats_on_demand__are_taken_or_refused_within_bounds(judged_on_demand):
+    def is_wrong(row):
+        is_clean = row["verdict"].split()[0] in {"accept", "reject"}
+        is_cheap = row["seconds"] <= LONGEST and row["memory"] <= ACCEPTED
+        return not (is_clean and is_cheap and row["left"] == 0)
+
+    assert [row for row in judged_on_demand if is_wrong(row)] == []
+    accepted = [row for row in judged_on_demand if row["verdict"] == "accept"]
+    assert all(any(row["path"].endswith(end) for row in accepted) for end in (".bmp", ".heic"))
