@@ -12,6 +12,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register  # n
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import FileSystemStorage, InvalidStorageError, storages
 
+from images_app.access import Level
 from images_app.conf import (
     ORIGINALS,
     RENDITIONS,
@@ -23,6 +24,8 @@ from images_app.conf import (
 )
 from images_app.models import get_image_model
 
+_BYTES_PER_PIXEL = 20  # what the dearest decoder takes, and the sizes made from it
+
 STORAGES_TO_PASTE = """\
 from images_app.storages import private_storages
 
@@ -31,7 +34,13 @@ STORAGES = private_storages(BASE_DIR / "private")  # or private_storages(folder,
 
 def register_all() -> None:
     """Register every check of this module."""
-    for check in (check_settings, check_storages, check_image_model, check_middleware):
+    for check in (
+        check_settings,
+        check_values,
+        check_storages,
+        check_image_model,
+        check_middleware,
+    ):
         register(check, Tags.security if check is check_storages else "images_app")
 
 
@@ -59,6 +68,31 @@ def check_settings(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
             id="images_app.E008",
         )
     ]
+
+
+def check_values(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
+    """W003, W004: settings that work, but not together."""
+    if check_settings(None):
+        return []
+    settings, found = get_settings(), []
+    memory = getattr(get_engine(), "memory_bytes", None)
+    if memory is not None and memory < _BYTES_PER_PIXEL * settings.max_pixels:
+        found.append(
+            Warning(
+                "The engine's memory is too small for images of IMAGES_APP['MAX_PIXELS'].",
+                hint=f"Give memory_bytes {_BYTES_PER_PIXEL * settings.max_pixels} or more.",
+                id="images_app.W003",
+            )
+        )
+    if settings.presets[settings.thumbnail_preset].level is not Level.PREVIEW:
+        found.append(
+            Warning(
+                "The preset of IMAGES_APP['THUMBNAIL_PRESET'] is not for the level 'preview': who "
+                "may only preview an image sees nothing of it.",
+                id="images_app.W004",
+            )
+        )
+    return found
 
 
 def check_storages(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:

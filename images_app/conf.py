@@ -32,7 +32,7 @@ RENDITIONS = "image_renditions"
 DEFAULT_IMAGE_MODEL = "images_app.Image"
 
 _INPUT_FORMATS = tuple(CONTENT_TYPES)  # no dict: what a host writes may have no hash
-_PLAIN_TYPES = {"int": int, "str": str}
+_PLAIN_TYPES = {"int": int, "str": str, "bool": bool}
 _BACKEND_METHODS = {
     "POLICY": ("images", "galleries", "may_add"),
     "ENGINE": ("read_header", "inspect", "render"),
@@ -229,9 +229,16 @@ def _check_values(parsed: Settings) -> None:
         "ORIGINAL_MAX_AGE": parsed.original_max_age < 0,
         "PAGE_SIZE": not 1 <= parsed.page_size <= 1000,  # noqa: PLR2004
     }
+    choices = {
+        "FORMATS": _INPUT_FORMATS,
+        "THUMBNAIL_PRESET": parsed.presets,
+        "LADDER_PRESET": parsed.presets,
+    }
     for key, is_wrong in problems.items():
         if is_wrong:
             message = f"IMAGES_APP[{key!r}] cannot be {getattr(parsed, key.lower())!r}."
+            if key in choices:
+                message += f" There are {', '.join(choices[key])}."
             raise ImproperlyConfigured(message)
 
 

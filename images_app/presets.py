@@ -41,6 +41,7 @@ _AUTOMATIC = ("avif", "webp", "jpeg")
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 NAMES_OF_TYPES: Mapping[type, str] = {
     int: "a whole number",
+    bool: "True or False",
     str: "a name",
     Mapping: "a dict",
     Sequence: "a list",
@@ -63,19 +64,29 @@ def parse_preset(name: str, given: Mapping[str, Any]) -> Preset:
     if "formats" not in values or ("format" in given and not is_negotiated):
         message = f"{where} lacks 'formats', such as ['webp', 'jpeg'], or 'format': 'auto'."
         raise ImproperlyConfigured(message)
-    # Who does not list the one still format that can move has not asked for movement.
-    values.setdefault("stills", "webp" not in values["formats"])
     level = str(values.pop("level", "view")).upper()
     if level not in Level.__members__:
         message = f"{where}: level is 'preview', 'view' or 'original'."
         raise ImproperlyConfigured(message)
+    if ("width" in values) == ("widths" in values):
+        message = f"{where} has either 'width' or 'widths'."
+        raise ImproperlyConfigured(message)
     widths = values.pop("widths", None) or [values.pop("width", 0)]
+    refuse_other_than(Sequence, f"{where}['widths']", widths)
+    formats = values.pop("formats")
+    refuse_other_than(Sequence, f"{where}['formats']", formats)
+    fit = values.pop("fit", "width")
+    if fit not in {each.value for each in Fit}:
+        message = f"{where}: fit is {', '.join(repr(each.value) for each in Fit)}."
+        raise ImproperlyConfigured(message)
+    # Who does not list the one still format that can move has not asked for movement.
+    values.setdefault("stills", "webp" not in formats)
     try:
         preset = Preset(
             name=name,
             widths=tuple(sorted(set(widths))),
-            formats=tuple(values.pop("formats")),
-            fit=Fit(values.pop("fit", "width")),
+            formats=tuple(formats),
+            fit=Fit(fit),
             level=Level[level],
             is_negotiated=is_negotiated,
             **values,
@@ -137,7 +148,7 @@ def refuse_unknown(where: str, given: Any, known: Iterable[str]) -> None:
 
 
 def refuse_other_than(wanted: type, where: str, given: Any) -> None:
-    """Refuse a value of the wrong type."""
-    if not isinstance(given, wanted):
+    """Refuse a value of the wrong type; a text is no list."""
+    if not isinstance(given, wanted) or (wanted is Sequence and isinstance(given, str)):
         message = f"{where} must be {NAMES_OF_TYPES[wanted]}."
         raise ImproperlyConfigured(message)

@@ -295,3 +295,18 @@ def test_e008__a_format_without_a_decoder(settings, monkeypatch):
     assert "images-app[heif]" in message.hint
     settings.IMAGES_APP = {"FORMATS": ["jpeg"]}
     assert checks.check_settings(None) == []
+
+
+def test_w003__memory_too_small_for_the_pixels(settings):
+    settings.IMAGES_APP = {"MAX_PIXELS": 500_000_000}
+    (message,) = checks.check_values(None)
+    assert message.id == "images_app.W003"
+    assert "10000000000" in message.hint
+
+
+def test_w004__a_thumbnail_that_previewers_may_not_see(settings):
+    settings.IMAGES_APP = {"THUMBNAIL_PRESET": "ladder"}
+    (message,) = checks.check_values(None)
+    assert message.id == "images_app.W004"
+    settings.IMAGES_APP = {"QUUX": 1}  # which E002 says
+    assert checks.check_values(None) == []

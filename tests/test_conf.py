@@ -27,6 +27,7 @@ class Tunable:
     images = galleries = may_add = read_header = inspect = render = deliver = print
 
 
+BOUNDED = "images_app.engines.bounded.BoundedEngine"
 # A thumbnail; a ladder of four widths in three still and two animated formats.
 BUILT_IN = 1 + 4 * (3 + 2)
 
@@ -109,7 +110,13 @@ def test_limits__are_those_of_the_settings(settings):
         ({"FORMATS": []}, "IMAGES_APP['FORMATS'] cannot be ()."),
         ({"FORMATS": ["svg"]}, "IMAGES_APP['FORMATS'] cannot be ('svg',)."),
         ({"FORMATS": [["png"]]}, "IMAGES_APP['FORMATS'] cannot be (['png'],)."),
-        ({"FORMATS": "png"}, "IMAGES_APP['FORMATS'] cannot be ('p', 'n', 'g')."),
+        ({"FORMATS": "png"}, "IMAGES_APP['FORMATS'] must be a list."),
+        ({"FORMATS": ["jpg"]}, "There are jpeg, png, gif, webp, avif, bmp, tiff, heic."),
+        ({"THUMBNAIL_PRESET": "nope"}, "There are thumb, ladder."),
+        ({"RENDER_AT_UPLOAD": "False"}, "IMAGES_APP['RENDER_AT_UPLOAD'] must be True or False."),
+        (preset(formats=None), "['formats'] must be a list."),
+        (preset(stills="no"), "stills is True or False."),
+        (preset(format="jpeg"), "lacks 'formats', such as ['webp', 'jpeg'], or 'format': 'auto'"),
         ({"FORMATS": 5}, "IMAGES_APP['FORMATS'] must be a list."),
         ({"THUMBNAIL_PRESET": "none"}, "IMAGES_APP['THUMBNAIL_PRESET'] cannot be 'none'."),
         ({"THUMBNAIL_PRESET": []}, "IMAGES_APP['THUMBNAIL_PRESET'] must be a name."),
@@ -123,15 +130,15 @@ def test_limits__are_those_of_the_settings(settings):
         (preset(width=10_001), "widths and height are whole numbers"),
         (preset(width="100"), "widths and height are whole numbers"),
         (preset(width=True), "widths and height are whole numbers"),
-        (preset(widths=[100]), "IMAGES_APP['PRESETS']['mine'] cannot be used: "),  # and a width
-        ({"PRESETS": {"mine": {"formats": ["jpeg"]}}}, "widths and height are whole numbers"),
-        ({"PRESETS": {"mine": {"widths": 5, "formats": ["jpeg"]}}}, "cannot be used: "),
+        (preset(widths=[100]), "['mine'] has either 'width' or 'widths'."),
+        ({"PRESETS": {"mine": {"formats": ["jpeg"]}}}, "['mine'] has either 'width' or 'widths'."),
+        ({"PRESETS": {"mine": {"widths": 5, "formats": ["jpeg"]}}}, "['widths'] must be a list."),
         ({"PRESETS": {"mine": {"width": 5}}}, "lacks 'formats', such as"),
         (preset(height=0, fit="cover"), "widths and height are whole numbers"),
         (preset(height=10), "fit 'width' takes no height; 'contain' and 'cover' need one."),
         (preset(fit="cover"), "fit 'width' takes no height"),
         (preset(fit="contain"), "fit 'width' takes no height"),
-        (preset(fit="stretch"), "'stretch' is not a valid Fit"),
+        (preset(fit="stretch"), "fit is 'width', 'contain', 'cover'."),
         (
             {
                 "PRESETS": {
@@ -147,7 +154,7 @@ def test_limits__are_those_of_the_settings(settings):
         ),
         (preset(formats=[]), "formats are of avif, webp, jpeg, png, best first."),
         (preset(formats=["gif"]), "formats are of avif, webp, jpeg, png"),
-        (preset(formats="jpeg"), "formats are of avif, webp, jpeg, png"),
+        (preset(formats="jpeg"), "['formats'] must be a list."),
         (preset(level="secret"), "level is 'preview', 'view' or 'original'"),
         (preset(quality={"jpeg": 0}), "quality is a dict from a format to a whole number"),
         (preset(quality={"jpeg": 101}), "quality is a dict"),
@@ -303,3 +310,20 @@ def test_backend__that_is_something_else_is_refused(settings, key):
     get = {"POLICY": conf.get_policy, "ENGINE": conf.get_engine, "DELIVERY": conf.get_delivery}[key]
     with pytest.raises(ImproperlyConfigured, match=f"{key}.* cannot be used: it has no "):
         get()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"memory_bytes": "1GB"}, "memory_bytes is a whole number, 1 or more"),
+        ({"cpu_seconds": 0}, "cpu_seconds is a whole number, 1 or more"),
+        ({"python": "/no"}, "there is no interpreter '/no'; set python"),
+        ({"backend": BOUNDED}, "backend is an engine that decodes by itself"),
+    ],
+    ids=str,
+)
+def test_engine__options_that_make_no_sense_are_refused(settings, options, message):
+    settings.IMAGES_APP = {"ENGINE": {"BACKEND": BOUNDED, "OPTIONS": options}}
+    with pytest.raises(ImproperlyConfigured) as caught:
+        conf.get_engine()
+    assert message in str(caught.value)

@@ -11,6 +11,7 @@ import contextlib
 import inspect
 import io
 import json
+import logging
 import os
 import pickle
 import shutil
@@ -36,7 +37,10 @@ from images_app.engines.worker import load_engine
 from images_app.exceptions import EngineUnavailable, ImagesAppError, RenderFailed, UploadRefused
 from images_app.specs import Size
 
+_FAREWELL = 0.1  # seconds that a child has to end by itself
 _PATIENCE = 10  # times its processor seconds that a call may take by the clock
+logger = logging.getLogger("images_app.engines")
+
 _LONGEST_ANSWER = 2**20  # bytes
 _LARGEST_OUTPUT = 2**30  # bytes of one rendition; more is no picture
 _START = """\
@@ -72,7 +76,17 @@ class BoundedEngine:
         cpu_seconds: int = 30,
         python: str = "",
     ) -> None:
+        for name, value in (("memory_bytes", memory_bytes), ("cpu_seconds", cpu_seconds)):
+            if type(value) is not int or value < 1:
+                message = f"{name} is a whole number, 1 or more"
+                raise ValueError(message)
+        if shutil.which(python or sys.executable) is None:
+            message = f"there is no interpreter {python or sys.executable!r}; set python"
+            raise ValueError(message)
         engine = load_engine(backend)
+        if isinstance(engine, BoundedEngine):
+            raise ValueError("backend is an engine that decodes by itself")  # noqa: TRY004
+        self.memory_bytes = memory_bytes
         self.output_version = engine.output_version
         self.input_formats = engine.input_formats
         self._pool = _pool_of(python or sys.executable, backend, memory_bytes, cpu_seconds)
@@ -98,7 +112,7 @@ class BoundedEngine:
         focal_point: tuple[float, float],
     ) -> list[Size]:
         """Make renditions; see Engine."""
-        with _failing_as(RenderFailed()):
+        with _failing_as(RenderFailed("the child's limits, or its end")):
             answer = self._pool.call(
                 "render",
                 source,
@@ -123,7 +137,7 @@ class _ChildGoneError(Exception):
 
 
 # The last four are an answer that makes no sense.
-_FAILURES = (_ChildDiedError, _FailedError, AttributeError, LookupError, TypeError, ValueError)
+_FAILURES = (_ChildDiedError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @contextlib.contextmanager
@@ -131,6 +145,8 @@ def _failing_as(failure: ImagesAppError) -> Iterator[None]:
     """Turn the end of a child, or an answer that makes no sense, into our failure."""
     try:
         yield
+    except _FailedError as error:
+        raise type(failure)(str(error)) if isinstance(failure, RenderFailed) else failure from error
     except _FAILURES as error:
         raise failure from error
 
@@ -153,6 +169,7 @@ class _Child:
                 )
         except OSError as error:
             ours.close()
+            logger.error("code=engine_unavailable python=%s", command[0])  # noqa: TRY400 (named)
             raise EngineUnavailable("no child process: set OPTIONS['python']") from error
         self.connection = ours
         ours.settimeout(patience)
@@ -175,11 +192,13 @@ class _Child:
             raise _ChildDiedError from error
         return _result_of(answer)
 
-    def end(self) -> None:
-        """Close the socket, at which an idle child ends; a busy one is made to."""
+    def end(self) -> int:
+        """Close the socket, and end the child; answer with its status, negative for a signal."""
         self.connection.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.process.wait(_FAREWELL)  # so that the status is its own
         self.process.kill()
-        self.process.wait()
+        return self.process.wait()
 
     def forget(self) -> None:
         """Drop our copy of another process's child, without ending it."""
@@ -205,8 +224,8 @@ def _result_of(answer: dict[str, Any]) -> Any:
 class _Pool:
     """The idle children of this process; how many work at once is the caller's to bound."""
 
-    def __init__(self, command: list[str], patience: int) -> None:
-        self._command, self._patience = command, patience
+    def __init__(self, command: list[str], patience: int, limits: str) -> None:
+        self._command, self._patience, self._limits = command, patience, limits
         self._idle: list[_Child] = []
         self._lock = threading.Lock()
         atexit.register(self._end)
@@ -228,10 +247,17 @@ class _Pool:
                 except _ChildGoneError as error:
                     child.end()
                     if is_new:
+                        logger.error("code=engine_unavailable python=%s", self._command[0])  # noqa: TRY400 (the cause is named)
                         reason = f"the child process did not start with {self._command[0]}"
                         raise EngineUnavailable(reason) from error
                 except BaseException:
-                    child.end()
+                    status = child.end()
+                    logger.warning(
+                        "code=child_ended call=%s status=%s limits=%s",
+                        method,
+                        status,
+                        self._limits,
+                    )
                     raise
                 else:
                     self._give_back(child)
@@ -267,7 +293,8 @@ def _pool_of(python: str, backend: str, memory_bytes: int, cpu_seconds: int) -> 
     }
     # -I: neither the working folder nor the environment may bring in code.
     command = [python, "-I", "-c", _START, json.dumps(given)]
-    return _Pool(command, cpu_seconds * _PATIENCE)
+    limits = f"memory_bytes:{memory_bytes},cpu_seconds:{cpu_seconds}"
+    return _Pool(command, cpu_seconds * _PATIENCE, limits)
 
 
 @contextlib.contextmanager

@@ -110,6 +110,9 @@ class PillowEngine:
             (spec.crop_box(*full_size, focal_point), spec.output_size(*full_size))
             for spec, _ in outputs
         ]
+        if source_format not in self.input_formats:
+            message = f"no decoder for {source_format}"
+            raise RenderFailed(message)
         with _failing():
             stills = [cut for (spec, _), cut in zip(outputs, cuts, strict=True) if _is_still(spec)]
             pictures: dict[Cut, Image.Image] = {}
@@ -147,7 +150,7 @@ def _failing() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise RenderFailed from error
+        raise RenderFailed(type(error).__name__) from error
 
 
 def _open(file: IO[bytes], formats: Iterable[str]) -> Image.Image:

@@ -24,13 +24,17 @@ _AROUND = 224  # CSS pixels of a window's height that an image's page needs for 
 
 
 @register.inclusion_tag("images_app/picture.html")
-def picture(image: Any, *, place: str = "page", eager: bool = False) -> dict[str, Any]:
+def picture(
+    image: Any, *, place: str = "page", preset: str = "", eager: bool = False
+) -> dict[str, Any]:
     """Render a ``<picture>``.
 
     Args:
         image: annotated with ``viewer_level``, as every visible queryset is.
         place: ``grid`` (a row of the gallery), ``cover`` (a card), ``thumb`` (a small
             square) or ``page`` (as large as the window).
+        preset: the name of a preset, instead of the one that goes with the place; who may not
+            see it gets the thumbnail.
         eager: whether it is in sight at once, so that it is not loaded lazily.
 
     """
@@ -40,8 +44,7 @@ def picture(image: Any, *, place: str = "page", eager: bool = False) -> dict[str
     if not hasattr(image, "viewer_level"):
         message = "Take the image from Image.objects.visible_to(viewer): its level is not known."
         raise ValueError(message)
-    preset = _preset(image, place)
-    found = sources(image, preset)
+    found = sources(image, _preset(image, place, preset))
     groups = [
         (image_format, list(group))
         for image_format, group in groupby(found, key=lambda source: source.format)
@@ -67,12 +70,16 @@ def may_download(image: Any) -> bool:
     return bool(image.viewer_level >= Level.ORIGINAL)
 
 
-def _preset(image: Any, place: str) -> Preset:
+def _preset(image: Any, place: str, name: str) -> Preset:
     """Choose a preset; who may only preview never gets URLs that would answer 404."""
     settings = get_settings()
-    thumbnail = settings.presets[settings.thumbnail_preset]
-    ladder = settings.presets[settings.ladder_preset]
-    return thumbnail if place == "thumb" or image.viewer_level < ladder.level else ladder
+    usual = settings.thumbnail_preset if place == "thumb" else settings.ladder_preset
+    if name and name not in settings.presets:
+        message = f"preset is {name!r}; there are {', '.join(settings.presets)}."
+        raise ValueError(message)
+    wanted = settings.presets[name or usual]
+    is_allowed = image.viewer_level >= wanted.level
+    return wanted if is_allowed else settings.presets[settings.thumbnail_preset]
 
 
 def _source(group: list[Source]) -> dict[str, str]:

@@ -298,10 +298,24 @@ def test_child__of_another_process_is_left_alone():
     assert pid_of(engine) == before
 
 
-@pytest.mark.parametrize("python", ["/nowhere/python", "/bin/true"])
-def test_child__that_cannot_start_is_told(python):
+@pytest.mark.parametrize("order", ["true", "gone"])
+def test_child__that_cannot_start_is_told(order, tmp_path, caplog):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/true\n")
+    python.chmod(0o755)
+    engine = BoundedEngine(python=str(python))
+    if order == "gone":
+        python.unlink()
     with pytest.raises(EngineUnavailable):
-        BoundedEngine(python=python).read_header(io.BytesIO(b"x"), ALL, max_pixels=1)
+        engine.read_header(io.BytesIO(b"x"), ALL, max_pixels=1)
+    assert "engine_unavailable" in caplog.text
+
+
+def test_child__that_ended_is_in_the_log(caplog):
+    with pytest.raises(UploadRefused):
+        say(strange(cpu_seconds=1), "crash")
+    assert "code=child_ended call=read_header status=-11" in caplog.text
+    assert "cpu_seconds:1" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -203,3 +203,15 @@ def test_picture__of_a_negotiated_preset_is_one_img(settings):
     assert [name for name, _ in tags] == ["picture", "img"]
     assert tags[-1][1]["src"] == rendition_url(image, "auto", width=640)
     assert tags[-1][1]["src"].endswith(".auto")
+
+
+def test_picture__in_a_preset_of_ones_own(settings):
+    settings.IMAGES_APP = {"PRESETS": {"hero": {"width": 900, "formats": ["webp", "jpeg"]}}}
+    image = shown()
+    tags = rendered('{% picture image preset="hero" %}', image=image)
+    assert tags[-1][1]["src"] == rendition_url(image, "hero")
+    image.viewer_level = Level.PREVIEW
+    tags = rendered('{% picture image preset="hero" %}', image=image)
+    assert tags[-1][1]["src"] == rendition_url(image, "thumb")
+    with pytest.raises(ValueError, match="preset is 'nope'; there are thumb, ladder, hero"):
+        picture(image, preset="nope")

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from images_app.conf import get_settings
 from images_app.exceptions import ImagesAppError
 from images_app.management.progress import Progress
-from images_app.models import get_image_model
+from images_app.models import Gallery, get_image_model
 from images_app.renditions import make_renditions, specs_for
 
 
@@ -43,6 +43,9 @@ class Command(BaseCommand):
         images = get_image_model()._default_manager.filter(trashed_at=None).order_by("-pk")
         if gallery is not None:
             images = images.filter(gallery_items__gallery__title=gallery).distinct()
+            if not Gallery.objects.filter(title=gallery).exists():
+                message = f"No gallery has the title {gallery!r}."
+                raise CommandError(message)
         progress = Progress(sys.stderr, images.count())
         made = failed = 0
         for image in images.iterator(chunk_size=500):
