@@ -81,7 +81,7 @@ class Settings:
     max_pixels: int = _doc("The most pixels (width x height) of an image.", default=50_000_000)
     max_frames: int = _doc("The most frames of an animation.", default=500)
     max_animation_pixels: int = _doc(
-        "The most pixels of all frames of an animation together.", default=200_000_000
+        "The most pixels of all frames of an animation together.", default=100_000_000
     )
     render_at_upload: bool = _doc(
         "Whether new images are rendered in all sizes by a task, instead of when they are "

@@ -34,7 +34,7 @@ _SINGLE_RANGE = re.compile(
 )
 
 
-_REFUSED = re.compile(r"\s*q\s*=\s*0(\.0{0,3})?\s*")  # RFC 9110 12.4.2
+_REFUSED = re.compile(r"\s*q\s*=\s*0(\.0*)?\s*")  # RFC 9110 12.4.2
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -138,7 +138,7 @@ def _make_record(
         width=width,
         height=height,
         orientation=inspection.orientation,
-        frames=inspection.frames,
+        frames=min(inspection.frames, header.frames),
         dominant_color=inspection.dominant_color,
         **values,
     )

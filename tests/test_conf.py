@@ -54,7 +54,7 @@ def test_defaults__of_an_empty_dict_are_safe():
         "max_upload_bytes": 100 * 2**20,
         "max_pixels": 50_000_000,
         "max_frames": 500,
-        "max_animation_pixels": 200_000_000,
+        "max_animation_pixels": 100_000_000,
         "render_at_upload": False,
         "max_decodes": 0,
         "render_patience": 10,

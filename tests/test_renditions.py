@@ -712,3 +712,68 @@ def test_ancestor__of_an_animation_is_none(make_image, sources_read):
     locate_rendition(image, moving[1])
     locate_rendition(image, moving[0])
     assert sources_read == [("gif", 1300)] * 2
+
+
+@pytest.mark.parametrize("length", [0, 500])
+def test_ancestor__that_is_damaged_is_passed_over(make_image, private_folder, length):
+    image = make_image(size=(2500, 1700))
+    make_renditions(image, [rung(2048, "jpeg")])
+    path = private_folder / "renditions" / Rendition.objects.get().storage_name
+    path.write_bytes(path.read_bytes()[:length])
+    location = locate_rendition(image, rung(320, "jpeg"))
+    assert opened(read(location)).size == (320, 218)
+
+
+def test_image__that_is_gone_at_the_lease_is_gone(make_image, spec):
+    image = make_image()
+    Image.objects.filter(pk=image.pk).delete()
+    with pytest.raises(BytesGone):
+        locate_rendition(image, spec)
+
+
+def test_several__that_cannot_be_cleaned_up_fail_as_what_failed_first(make_image, monkeypatch):
+    image, saves = make_image(size=(1400, 900)), []
+    save = storages[RENDITIONS].save
+
+    def fail_late(*args, **kwargs):
+        saves.append(args)
+        if len(saves) > 2:
+            raise OSError("/secret/path")
+        return save(*args, **kwargs)
+
+    monkeypatch.setattr(storages[RENDITIONS], "save", fail_late)
+    monkeypatch.setattr(storages[RENDITIONS], "delete", failing(OSError("down")))
+    with pytest.raises(StorageUnavailable):
+        make_renditions(image, specs_for(image, [get_settings().presets["ladder"]]))
+    assert not Rendition.objects.exists()
+
+
+def test_several__whose_rows_another_has_written_keep_their_bytes(
+    make_image, monkeypatch, rendition_files
+):
+    """The lease ran out, and who took over was quicker."""
+    image, saves = make_image(size=(1400, 900)), []
+    save = storages[RENDITIONS].save
+    specs = [rung(320, "jpeg"), rung(640, "jpeg")]
+    other = Rendition(
+        image=image,
+        version=1,
+        fingerprint=specs[0].fingerprint(get_engine().output_version),
+        format="jpeg",
+        width=320,
+        height=206,
+        byte_size=1,
+        storage_alias=RENDITIONS,
+    )
+
+    def fail_late(*args, **kwargs):
+        saves.append(args)
+        if len(saves) > 1:
+            other.save()
+            raise OSError
+        return save(*args, **kwargs)
+
+    monkeypatch.setattr(storages[RENDITIONS], "save", fail_late)
+    with pytest.raises(StorageUnavailable):
+        make_renditions(image, specs)
+    assert rendition_files() == [other.storage_name]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from images_app.engines.base import Engine, Header, Inspection
+from images_app.engines.base import Engine, Header, Inspection, Output
 
-__all__ = ["Engine", "Header", "Inspection"]
+__all__ = ["Engine", "Header", "Inspection", "Output"]

@@ -62,7 +62,7 @@ def _count(value: Any) -> int:
 
 
 def _number(value: Any) -> Any:
-    if value is not None and type(value) not in {int, float}:
+    if value is not None and not (type(value) in {int, float} and 0 < value < _LARGEST):
         raise ValueError("number")
     return value
 

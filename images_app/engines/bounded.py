@@ -1,7 +1,8 @@
 """An engine in child processes, so that no file can take more memory or time than it may.
 
 The limits are the kernel's: whatever a decoder does with a hostile file, it is the child that
-dies. It is also the child that a hole in a decoder would give away, and there is nothing in it.
+dies. It is no sandbox: a hole in a decoder gives away a process of the same user, though one that
+holds neither settings nor connections, and whose answers are checked.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _PATIENCE = 10  # times its processor seconds that a call may take by the clock
 logger = logging.getLogger("images_app.engines")
 
 _LONGEST_ANSWER = 2**20  # bytes
-_LARGEST_OUTPUT = 2**30  # bytes of one rendition; more is no picture
+_LARGEST_OUTPUT = 2**28  # bytes of one rendition; more is no picture
 _START = """\
 import json, sys
 given = json.loads(sys.argv[1])
@@ -52,6 +53,10 @@ main(**given)
 """
 # What interpreters and libraries need to start. Nothing else of ours is the child's business.
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL")
+
+
+# Reserved addresses count towards the limit, and each thread of an encoder reserves some.
+_CHILD_ENVIRONMENT = {"MALLOC_ARENA_MAX": "2"}
 
 
 class BoundedEngine:
@@ -164,7 +169,8 @@ class _Child:
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                     cwd="/",
-                    env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                    env=_CHILD_ENVIRONMENT
+                    | {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
                     start_new_session=True,  # a Ctrl-C in the terminal is not for it
                 )
         except OSError as error:
@@ -188,7 +194,7 @@ class _Child:
             if "result" in answer:
                 for (_, target), length in zip(outputs, answer["lengths"], strict=True):
                     receive_into(self.connection, target, _checked_length(length))
-        except (EOFError, OSError, ValueError, LookupError, TypeError) as error:
+        except (EOFError, OSError, ValueError, LookupError, TypeError, RecursionError) as error:
             raise _ChildDiedError from error
         return _result_of(answer)
 
@@ -214,7 +220,7 @@ def _checked_length(length: Any) -> int:
 
 def _result_of(answer: dict[str, Any]) -> Any:
     if answer.get("refused") in UploadRefused.reasons:
-        params: dict[str, Any] = {name: int(n) for name, n in answer["params"].items()}
+        params: dict[str, Any] = {"limit": int(answer["params"].get("limit", 0))}
         raise UploadRefused(answer["refused"], **params)
     if "result" not in answer:
         raise _FailedError(str(answer.get("detail", "")))
@@ -304,7 +310,9 @@ def _as_real_file(file: IO[bytes]) -> Iterator[IO[bytes]]:
     A ``fileno()`` alone proves nothing: what decrypts or unzips while reading has one too.
     """
     reader = getattr(inspect.unwrap(file.read), "__self__", None)
-    if isinstance(reader, io.BufferedReader | io.FileIO):
+    # The exact types: what is built on them may read something else than the kernel has there.
+    is_buffered = type(reader) is io.BufferedReader and type(reader.raw) is io.FileIO
+    if reader is not None and (is_buffered or type(reader) is io.FileIO):
         yield reader
         return
     with tempfile.TemporaryFile() as copy:

@@ -9,6 +9,8 @@ from PIL import Image
 
 _SHORTEST = 20  # milliseconds; browsers take anything quicker for a mistake,
 _INSTEAD = 100  # and show it for so long
+_LONGEST = 655_350  # the longest that GIF can say
+_MOST_PLAYS = 65_535  # the most that WebP can say; more is for ever
 
 
 class Film(Image.Image):
@@ -27,6 +29,7 @@ class Film(Image.Image):
         # A PNG may begin with a picture that is shown only where animation is not.
         self._first = int(bool(source.info.get("default_image")))
         self.n_frames = count_frames(source)
+        self._canvas = source.size
         self._at = -1
         self.plays = _count_plays(source)
         self.seek(0)
@@ -38,13 +41,16 @@ class Film(Image.Image):
         if frame >= self.n_frames:
             raise EOFError
         self._source.seek(frame + self._first)
+        if self._source.size != self._canvas:
+            # A GIF may grow from frame to frame, beyond every limit that was checked.
+            raise SyntaxError("the canvas grows")
         self._source.load()
         developed = self._develop(self._source)
         self.im, self._mode, self._size = developed.im, developed.mode, developed.size
         self._at = frame
         if frame == len(self.durations):
             duration = round(self._source.info.get("duration") or 0)
-            self.durations.append(duration if duration >= _SHORTEST else _INSTEAD)
+            self.durations.append(min(duration, _LONGEST) if duration >= _SHORTEST else _INSTEAD)
 
     def tell(self) -> int:
         """Answer with the number of the frame."""
@@ -63,9 +69,10 @@ def _count_plays(image: Image.Image) -> int:
     GIF counts repetitions where the others count runs, and none means one run.
     """
     loop = image.info.get("loop")
-    if image.format != "GIF":
-        return int(loop or 0)
-    return 1 if loop is None else 0 if loop == 0 else int(loop) + 1
+    if image.format == "GIF":
+        loop = 1 if loop is None else loop and loop + 1
+    plays = int(loop or 0)
+    return plays if 0 <= plays <= _MOST_PLAYS else 0
 
 
 def loop_option(image_format: str, plays: int) -> dict[str, Any]:

@@ -55,7 +55,8 @@ _UPRIGHT = {
 _SIDEWAYS = frozenset({5, 6, 7, 8})  # those that swap width and height
 _FROM_THE_RIGHT = frozenset({2, 3, 6, 7})  # those whose left edge, upright, is stored last
 _FROM_BELOW = frozenset({3, 4, 7, 8})  # and whose upper edge is
-_WEBP_FLAGS, _WEBP_ALPHA = 20, 0x10  # the position of a byte, and a bit of it
+_WEBP_CHUNK, _WEBP_FLAGS, _WEBP_ALPHA = 12, 20, 0x10  # positions of bytes, and a bit
+_JPEG_HEAD, _PNG_HEAD = b"\xff\xd8", b"\x89P"
 _GLANCE = (64, 64)  # pixels that are enough for the dominant colour
 
 
@@ -68,17 +69,20 @@ class PillowEngine:
     def read_header(self, file: IO[bytes], formats: tuple[str, ...], *, max_pixels: int) -> Header:
         """Read the header; see Engine."""
         with _refusing(UploadRefused("too_many_pixels", limit=max_pixels // 1_000_000)):
+            # Counted first: the decoder works on every part as soon as it opens the file.
+            file.seek(0)
+            head = file.read(2)
+            scans = count_scans(file) if head == _JPEG_HEAD else 1
+            texts = count_texts(file) if head == _PNG_HEAD else 0
             with _open(file, formats) as image:
-                name = _OUR_NAMES[image.format or ""]
-                width, height, frames = image.width, image.height, _count_frames(image)
-            return Header(
-                format=name,
-                width=width,
-                height=height,
-                frames=frames,
-                scans=count_scans(file) if name == "jpeg" else 1,
-                texts=count_texts(file) if name == "png" else 0,
-            )
+                return Header(
+                    format=_OUR_NAMES[image.format or ""],
+                    width=image.width,
+                    height=image.height,
+                    frames=_count_frames(image),
+                    scans=scans,
+                    texts=texts,
+                )
 
     def inspect(self, file: IO[bytes], formats: tuple[str, ...]) -> Inspection:
         """Decode once; see Engine."""
@@ -163,9 +167,10 @@ def _count_frames(image: Image.Image) -> int:
 
 
 def _decode_frames(image: Image.Image) -> int:
-    """Decode all frames, and count them; a PNG whose frames are out of order is a still one.
+    """Decode all frames, and count them; what is no proper animation is a still picture.
 
-    So says APNG of decoders; what merely breaks off is damaged, whatever the format.
+    That is a PNG whose frames are out of order, as APNG demands, and a GIF that grows. What
+    merely breaks off is damaged, whatever the format.
     """
     frames = _count_frames(image)
     if frames > 1:
@@ -253,6 +258,9 @@ def _say_transparent(target: IO[bytes]) -> None:
     The encoder leaves it out where it could cut every frame to its opaque part, and then some
     decoders show black around them.
     """
+    target.seek(_WEBP_CHUNK)
+    if target.read(4) != b"VP8X":  # all frames were one
+        return
     target.seek(_WEBP_FLAGS)
     flags = target.read(1)[0]
     target.seek(_WEBP_FLAGS)

@@ -6,32 +6,40 @@ import re
 from typing import IO
 
 _BLOCK = 1 << 16  # bytes
-# Within a scan, FF 00 is data, FF D0 to FF D7 restart it, and FF FF fills (ITU T.81, B.1.1).
-_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
-_END_OF_IMAGE, _START_OF_SCAN = 0xD9, 0xDA
+# Decoders skip what stands between two segments, and within a scan FF 00 is data, FF D0 to FF D7
+# restart it, and FF FF fills (ITU T.81, B.1.1).
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]", re.DOTALL)
+_START_OF_IMAGE, _END_OF_IMAGE, _START_OF_SCAN = 0xD8, 0xD9, 0xDA
 _PNG_SIGNATURE = 8  # bytes
 _PNG_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
+_PNG_DATA = frozenset({b"IDAT", b"fdAT"})
+_MOST_PARTS = 10_000  # of any kind; encoders write dozens, decoders work on each
 
 
 def count_scans(file: IO[bytes]) -> int:
-    """Count the scans of a JPEG; each runs over the whole picture (ITU T.81, B.2.1)."""
-    scans, position = 0, 2
-    while True:
+    """Count the scans of a JPEG; each runs over the whole picture (ITU T.81, B.2.1).
+
+    Raises:
+        ValueError: where there are so many parts that counting them is work.
+
+    """
+    scans, position = 0, 0
+    for _ in range(_MOST_PARTS):
+        position = _next_marker(file, position)
         file.seek(position)
         head = file.read(4)
-        if len(head) < 4 or head[0] != 0xFF or head[1] == _END_OF_IMAGE:  # noqa: PLR2004
+        if len(head) < 4 or head[1] == _END_OF_IMAGE:  # noqa: PLR2004
             return scans
-        if head[1] == 0xFF:  # noqa: PLR2004 (a fill byte)
-            position += 1
+        if head[1] == _START_OF_IMAGE:
+            position += 2
             continue
-        position += 2 + int.from_bytes(head[2:4], "big")
-        if head[1] == _START_OF_SCAN:
-            scans += 1
-            position = _next_marker(file, position)
+        scans += head[1] == _START_OF_SCAN
+        position += 2 + max(2, int.from_bytes(head[2:4], "big"))
+    raise ValueError("too many segments")
 
 
 def _next_marker(file: IO[bytes], position: int) -> int:
-    """Answer with where the data of a scan ends."""
+    """Answer with where the next marker stands, or the end."""
     file.seek(position)
     while block := file.read(_BLOCK):
         match = _MARKER.search(block)
@@ -44,12 +52,19 @@ def _next_marker(file: IO[bytes], position: int) -> int:
 
 
 def count_texts(file: IO[bytes]) -> int:
-    """Count the texts of a PNG, each of which its decoder keeps (PNG 3rd edition, 11.3.3)."""
-    texts, position = 0, _PNG_SIGNATURE
-    while True:
+    """Count the texts of a PNG, each of which its decoder keeps (PNG 3rd edition, 11.3.3).
+
+    Raises:
+        ValueError: where there are so many parts that counting them is work.
+
+    """
+    texts, parts, position = 0, 0, _PNG_SIGNATURE
+    while parts < _MOST_PARTS:
         file.seek(position)
         head = file.read(8)
         if len(head) < 8 or head[4:] == b"IEND":  # noqa: PLR2004
             return texts
         texts += head[4:] in _PNG_TEXTS
+        parts += head[4:] not in _PNG_DATA
         position += 12 + int.from_bytes(head[:4], "big")
+    raise ValueError("too many chunks")

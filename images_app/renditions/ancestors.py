@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO
 
 from images_app.conf import ORIGINALS, meanings
-from images_app.exceptions import BytesGone, StorageUnavailable
 from images_app.models import AbstractImage, Rendition
 from images_app.models.rendition import rendition_name
-from images_app.renditions.stored import open_stored
 from images_app.specs import DEFAULT_QUALITY, Fit, RenditionSpec, scale_of
 
 # Three times as wide, JPEG and AVIF cost less than half a point of SSIMULACRA2; twice as wide a
@@ -21,7 +17,7 @@ _OPAQUE, _TRANSPARENT = "jpeg", "avif"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ancestor:
+class Stored:
     """A stored picture of the whole image."""
 
     storage_alias: str
@@ -29,40 +25,16 @@ class Ancestor:
     format: str
 
 
-@contextmanager
-def opened_source(
-    image: AbstractImage, specs: Sequence[RenditionSpec]
-) -> Iterator[tuple[IO[bytes], str]]:
-    """Open what these renditions are best made from, and tell its format.
-
-    Raises:
-        BytesGone, StorageUnavailable: when the original is needed and cannot be read.
-
-    """
-    source = _original(image)
-    ancestor = _find_ancestor(image, specs)
-    file = None
-    if ancestor is not None:
-        try:
-            file, source = open_stored(ancestor.storage_alias, ancestor.name), ancestor
-        except (BytesGone, StorageUnavailable):  # it only saves time
-            file = None
-    file = file or open_stored(source.storage_alias, source.name)
-    try:
-        yield file, source.format
-    finally:
-        file.close()
-
-
-def _original(image: AbstractImage) -> Ancestor:
-    return Ancestor(
+def original_of(image: AbstractImage) -> Stored:
+    """Answer with where the original is."""
+    return Stored(
         storage_alias=image.storage_alias or ORIGINALS,
         name=image.storage_name,
         format=image.format,
     )
 
 
-def _find_ancestor(image: AbstractImage, specs: Sequence[RenditionSpec]) -> Ancestor | None:
+def find_ancestor(image: AbstractImage, specs: Sequence[RenditionSpec]) -> Stored | None:
     """Answer with the smallest rendition that is enough for all of the specs."""
     if any(spec.is_animated for spec in specs):
         return None
@@ -81,7 +53,7 @@ def _find_ancestor(image: AbstractImage, specs: Sequence[RenditionSpec]) -> Ance
         meaning = meanings().get((row.fingerprint, row.format))
         if meaning is not None and _is_faithful(meaning.specs[0]):
             name = rendition_name(image.public_id, row.version, row.fingerprint, row.format)
-            return Ancestor(storage_alias=row.storage_alias, name=name, format=row.format)
+            return Stored(storage_alias=row.storage_alias, name=name, format=row.format)
     return None
 
 

@@ -6,21 +6,23 @@ import logging
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import IO, Any
 
 from django.core.files import File
 from django.core.files.storage import storages
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from images_app.conf import RENDITIONS, get_engine, get_settings
-from images_app.exceptions import Busy, BytesGone, StorageUnavailable
+from images_app.engines import Output
+from images_app.exceptions import Busy, BytesGone, RenderFailed, StorageUnavailable
 from images_app.models import AbstractImage, Rendition
 from images_app.models.rendition import rendition_name
-from images_app.renditions.ancestors import opened_source
+from images_app.renditions.ancestors import Stored, find_ancestor, original_of
 from images_app.renditions.single_flight import is_leased, lease
+from images_app.renditions.stored import open_stored
 from images_app.slots import decode_slot
-from images_app.specs import RenditionSpec
+from images_app.specs import RenditionSpec, Size
 from images_app.storages import save_exactly
 
 logger = logging.getLogger("images_app.renditions")
@@ -87,6 +89,13 @@ def make_renditions(image: AbstractImage, specs: Sequence[RenditionSpec]) -> int
         BytesGone, StorageUnavailable, RenderFailed: see locate_rendition.
 
     """
+    stills = [spec for spec in specs if not spec.is_animated]
+    films = [spec for spec in specs if spec.is_animated]
+    # A film takes long, and shares no decode: nobody shall wait for another one.
+    return sum(_make_batch(image, batch) for batch in (stills, *([film] for film in films)))
+
+
+def _make_batch(image: AbstractImage, specs: Sequence[RenditionSpec]) -> int:
     if not _missing(image, specs):
         return 0
     with decode_slot(get_settings().render_patience):
@@ -137,9 +146,20 @@ def _make(image: AbstractImage, specs: Sequence[RenditionSpec]) -> list[Renditio
                 stored.append(Rendition(**values, byte_size=_store(image, spec, target)))
         return _record(image, stored)
     except BaseException:
-        for rendition in stored:
-            storages[RENDITIONS].delete(rendition.storage_name)
+        _clean_up(image, stored)
         raise
+
+
+def _clean_up(image: AbstractImage, stored: list[Rendition]) -> None:
+    """Delete bytes without a row; who took over from us may have recorded the same meanwhile."""
+    with suppress(DatabaseError):
+        rows = Rendition.objects.filter(image=image.pk, version=image.version)
+        kept = {row.storage_name for row in rows.select_related("image")}
+        for name in {rendition.storage_name for rendition in stored} - kept:
+            try:
+                storages[RENDITIONS].delete(name)
+            except Exception:
+                logger.exception("code=bytes_left image=%s storage=%s", image.pk, RENDITIONS)
 
 
 @contextmanager
@@ -152,18 +172,36 @@ def _rendered(
         targets: list[Any] = [
             held.enter_context(tempfile.SpooledTemporaryFile(max_size=_SPOOLED)) for _ in specs
         ]
-        with opened_source(image, specs) as (source, source_format):
-            outputs = list(zip(specs, targets, strict=True))
-            sizes = get_engine().render(
-                source,
-                outputs,
-                source_format=source_format,
-                full_size=(image.width, image.height),
-                focal_point=image.focal_point,
-            )
+        outputs = list(zip(specs, targets, strict=True))
+        sizes = _render(image, outputs)
         seconds = time.monotonic() - started
         logger.info("rendered image=%s renditions=%s seconds=%.2f", image.pk, len(specs), seconds)
         yield list(zip(sizes, targets, strict=True))
+
+
+def _render(image: AbstractImage, outputs: Sequence[Output]) -> list[Size]:
+    """Render from the smallest picture that is enough; where that fails, from the original."""
+    ancestor = find_ancestor(image, [spec for spec, _ in outputs])
+    if ancestor is not None:
+        try:
+            return _render_from(ancestor, image, outputs)
+        except (BytesGone, RenderFailed, StorageUnavailable) as error:  # it only saves time
+            logger.warning("%s image=%s ancestor=%s", error, image.pk, ancestor.name)
+            for _, target in outputs:
+                target.seek(0)
+                target.truncate()
+    return _render_from(original_of(image), image, outputs)
+
+
+def _render_from(source: Stored, image: AbstractImage, outputs: Sequence[Output]) -> list[Size]:
+    with closing(open_stored(source.storage_alias, source.name)) as file:
+        return get_engine().render(
+            file,
+            outputs,
+            source_format=source.format,
+            full_size=(image.width, image.height),
+            focal_point=image.focal_point,
+        )
 
 
 def _store(image: AbstractImage, spec: RenditionSpec, target: IO[bytes]) -> int:

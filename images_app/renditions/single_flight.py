@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from images_app.exceptions import BytesGone
 from images_app.models import RenditionLease
 
 Identity = dict[str, Any]
@@ -52,7 +53,11 @@ def _take(identities: Sequence[Identity], holder: uuid.UUID) -> list[Identity]:
     values = {"holder": holder, "ends_at": now + timedelta(seconds=LEASE)}
     leases = [RenditionLease(**identity, **values) for identity in identities]
     # Of several who insert the same at once, the database lets one, and tells nobody which.
-    RenditionLease.objects.bulk_create(leases, ignore_conflicts=True)
+    try:
+        with transaction.atomic():
+            RenditionLease.objects.bulk_create(leases, ignore_conflicts=True)
+    except IntegrityError as error:  # no conflict of leases: these are ignored
+        raise BytesGone("image deleted") from error
     taken = RenditionLease.objects.filter(holder=holder).values_list("fingerprint", "format")
     ours = set(taken)
     for identity in identities:

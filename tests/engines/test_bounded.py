@@ -60,7 +60,7 @@ class StrangeEngine(PillowEngine):
         if order == "bug":
             raise ZeroDivisionError
         if order == "look":
-            known = {*bounded._ENVIRONMENT, "LC_CTYPE"}
+            known = {*bounded._ENVIRONMENT, *bounded._CHILD_ENVIRONMENT, "LC_CTYPE"}
             raise UploadRefused("too_many_frames", limit=len(set(os.environ) - known))
         return Header(format="png", width=1, height=1, frames=1)
 

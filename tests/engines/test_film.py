@@ -199,3 +199,38 @@ def test_film__holds_one_frame_and_ends():
     assert (film.tell(), film.durations) == (0, DURATIONS[:2])
     with pytest.raises(EOFError):
         film.seek(4)
+
+
+def growing_gif():
+    """A screen of one pixel, and a second frame far outside of it."""
+    content = saved(Image.new("P", (1, 1)), "GIF")
+    assert content[-1:] == b";"
+    start = content.index(b",")
+    frame = bytearray(content[start:-1])
+    frame[1:5] = (5000).to_bytes(2, "little") * 2
+    return content[:-1] + bytes(frame) + b";"
+
+
+def test_animation__that_grows_is_a_still_one():
+    content = growing_gif()
+    assert ENGINE.read_header(io.BytesIO(content), ALL, max_pixels=MANY).frames == 2
+    assert ENGINE.inspect(io.BytesIO(content), ALL).frames == 1
+
+
+@pytest.mark.parametrize("image_format", ANIMATED_FORMATS)
+@pytest.mark.parametrize("options", [{"loop": 65_535}, {"duration": 655_000}], ids=str)
+def test_animation__numbers_at_the_edge_can_be_written(image_format, options):
+    image = animated(animation("GIF", **options), format=image_format)
+    assert image.n_frames == 4
+
+
+@pytest.mark.parametrize(
+    ("frames", "info", "plays"),
+    [("PNG", {"loop": 70_000}, 0), ("PNG", {"loop": 65_535}, 65_535), ("WEBP", {"loop": -1}, 0)],
+)
+def test_animation__more_runs_than_can_be_said_are_for_ever(frames, info, plays):
+    source = Image.open(io.BytesIO(animation(frames)))
+    source.info.update(info, duration=2**40)
+    film = Film(source, lambda frame: frame.convert("RGB"))
+    assert film.plays == plays
+    assert film.durations[0] <= 655_350

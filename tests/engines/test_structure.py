@@ -53,6 +53,26 @@ def test_scans__a_marker_on_the_edge_of_a_block_is_seen(size):
         assert scans(content) == (2 if marker[1] == 0xDA else 1)
 
 
+def test_scans__junk_between_segments_hides_nothing():
+    content = with_scans(20)
+    for junk in (b"\0", b"junk", b"\xff\x01", b"\xff\xd0"):
+        assert scans(content[:2] + junk + content[2:]) == 29
+    first = content.index(b"\xff\xda")
+    assert scans(content[:first] + b"\0" + content[first:]) == 29
+
+
+@pytest.mark.parametrize(
+    ("count", "content"),
+    [
+        (count_scans, b"\xff\xd8" + b"\xff\xfe\x00\x02" * 20_000),
+        (count_texts, b"\x89PNG\r\n\x1a\n" + b"\0\0\0\0prVt\0\0\0\0" * 20_000),
+    ],
+)
+def test_parts__that_are_too_many_to_count_are_refused(count, content):
+    with pytest.raises(ValueError, match="too many"):
+        count(io.BytesIO(content))
+
+
 def test_scans__fill_bytes_are_skipped():
     content = b"\xff\xd8\xff\xff\xff\xda\x00\x02\x01\x01\xff\xff\xda\x00\x02\x01\xff\xd9"
     assert scans(content) == 2
