@@ -10,8 +10,8 @@ from images_app.models import AbstractImage, Rendition
 from images_app.models.rendition import rendition_name
 from images_app.specs import DEFAULT_QUALITY, Fit, RenditionSpec, scale_of
 
-# Three times as wide, JPEG and AVIF cost less than half a point of SSIMULACRA2; twice as wide a
-# whole one, and WebP more: docs/decisions/0007.
+# Three times as wide, JPEG and AVIF cost less than a point of SSIMULACRA2; twice as wide, and WebP,
+# cost up to three: docs/decisions/0007.
 _TIMES = 3.0
 _OPAQUE, _TRANSPARENT = "jpeg", "avif"
 

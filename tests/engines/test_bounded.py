@@ -22,7 +22,7 @@ from django.core.files import File
 from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile
 from PIL import Image
 
-from images_app.engines import bounded, worker
+from images_app.engines import children, worker
 from images_app.engines.base import Camera, Header, Inspection
 from images_app.engines.bounded import BoundedEngine
 from images_app.engines.messages import TAKEN, receive_exactly, receive_message, send_message
@@ -60,7 +60,7 @@ class StrangeEngine(PillowEngine):
         if order == "bug":
             raise ZeroDivisionError
         if order == "look":
-            known = {*bounded._ENVIRONMENT, *bounded._CHILD_ENVIRONMENT, "LC_CTYPE"}
+            known = {*children._INHERITED, *children._OWN, "LC_CTYPE"}
             raise UploadRefused("too_many_frames", limit=len(set(os.environ) - known))
         return Header(format="png", width=1, height=1, frames=1)
 
@@ -203,8 +203,8 @@ def test_file__of_every_kind_is_read_from_its_start_and_left_open(engine, make, 
 
 @pytest.mark.parametrize("order", ["spin", "eat", "crash", "hang", "write"])
 def test_bound__what_is_too_much_ends_the_child_alone(order, monkeypatch):
-    monkeypatch.setattr(bounded, "_PATIENCE", 3)
-    bounded._pool_of.cache_clear()
+    monkeypatch.setattr(children, "_PATIENCE", 3)
+    children.pool_of.cache_clear()
     engine = strange(memory_bytes=200 * 2**20, cpu_seconds=1)
     before = pid_of(engine)
     started = time.monotonic()
@@ -235,7 +235,7 @@ def test_child__a_bug_of_the_engine_is_a_failure_and_survived():
 
 def test_child__knows_nothing_worth_stealing(monkeypatch):
     monkeypatch.setenv("DJANGO_SECRET_KEY", "sesame")
-    bounded._pool_of.cache_clear()
+    children.pool_of.cache_clear()
     with pytest.raises(UploadRefused) as caught:
         say(strange(), "look")
     assert caught.value.params == {"limit": 0}
@@ -324,13 +324,13 @@ def test_child__that_ended_is_in_the_log(caplog):
 )
 def test_answer__nonsense_from_a_child_is_a_failure(answer):
     ours, theirs = socket.socketpair()
-    child = object.__new__(bounded._Child)
+    child = object.__new__(children._Child)
     child.connection = ours
     theirs.sendall(TAKEN)
     send_message(theirs, answer)
     with (
         tempfile.TemporaryFile() as file,
-        pytest.raises((bounded._ChildDiedError, bounded._FailedError)),
+        pytest.raises((children.ChildDiedError, children.EngineFailedError)),
     ):
         child.call(b"x", file, [])
     ours.close()
@@ -404,7 +404,7 @@ def test_answer__sizes_are_those_that_were_asked_for(monkeypatch, sizes):
 
 
 def test_answer__that_does_not_end_is_cut(monkeypatch):
-    monkeypatch.setattr(bounded, "_LONGEST_ANSWER", 10)
+    monkeypatch.setattr(children, "_LONGEST_ANSWER", 10)
     with pytest.raises(UploadRefused, match="too_complex"):
         say(strange(), "anything")
 
