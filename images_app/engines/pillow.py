@@ -259,12 +259,11 @@ def _say_transparent(target: IO[bytes]) -> None:
     decoders show black around them.
     """
     target.seek(_WEBP_CHUNK)
-    if target.read(4) != b"VP8X":  # all frames were one
-        return
-    target.seek(_WEBP_FLAGS)
-    flags = target.read(1)[0]
-    target.seek(_WEBP_FLAGS)
-    target.write(bytes([flags | _WEBP_ALPHA]))
+    if target.read(4) == b"VP8X":  # else all frames were one
+        target.seek(_WEBP_FLAGS)
+        flags = target.read(1)[0]
+        target.seek(_WEBP_FLAGS)
+        target.write(bytes([flags | _WEBP_ALPHA]))
     target.seek(0, 2)
 
 

@@ -74,7 +74,7 @@ def _answer(
                 extra = [outputs] if specs else []
                 result = getattr(engine, method)(source, *extra, **arguments)
                 made = [output for _, output in outputs]
-                lengths = [output.tell() for output in made]
+                lengths = [output.getbuffer().nbytes for output in made]
                 return {"result": _as_plain(result), "lengths": lengths}, made
         except ImagesAppError as error:
             kind = "refused" if isinstance(error, UploadRefused) else "failed"

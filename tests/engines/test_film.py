@@ -234,3 +234,16 @@ def test_animation__more_runs_than_can_be_said_are_for_ever(frames, info, plays)
     film = Film(source, lambda frame: frame.convert("RGB"))
     assert film.plays == plays
     assert film.durations[0] <= 655_350
+
+
+@pytest.mark.parametrize("image_format", ANIMATED_FORMATS)
+def test_animation__whose_frames_are_all_the_same_is_written_whole(image_format):
+    frame = Image.new("RGBA", (64, 48), (255, 0, 0, 255))
+    other = frame.copy()
+    other.putpixel((63, 47), (255, 0, 0, 254))  # which nobody sees when it is smaller
+    content = saved(frame, "PNG", save_all=True, append_images=[other, frame], duration=100)
+    target = io.BytesIO()
+    render(content, [(make_spec(format=image_format, is_animated=True, width=8), target)])
+    assert target.tell() == target.getbuffer().nbytes
+    target.seek(0)
+    assert Image.open(target).size == (8, 6)
