@@ -30,7 +30,7 @@ EXTENSIONS: Mapping[str, str] = MappingProxyType({**{f: f for f in CONTENT_TYPES
 # Originals that few browsers show: always converted for pages, and only ever saved.
 FOREIGN_FORMATS = frozenset({"bmp", "tiff", "heic"})
 OUTPUT_FORMATS = ("avif", "webp", "jpeg", "png")
-# An animation keeps moving in these alone. AVIF could, at a hundred times the cost.
+# An animation keeps moving in these alone: docs/decisions/0009.
 ANIMATED_FORMATS = ("webp", "gif")
 NEGOTIATED = "auto"
 """What stands for the extension in a URL whose format the client's Accept header decides."""
