@@ -15,30 +15,33 @@ if TYPE_CHECKING:
     from images_app.ingest import ingest_image
     from images_app.models import get_image_model
     from images_app.renditions import rendition_url
-    from images_app.specs import RenditionSpec
+    from images_app.representation import Representation
+    from images_app.views.sending import send_representation
 
 _HOMES = {
     "ImagesAppError": "images_app.exceptions",
     "Level": "images_app.access",
-    "RenditionSpec": "images_app.specs",
+    "Representation": "images_app.representation",
     "Right": "images_app.access",
     "UploadRefused": "images_app.exceptions",
     "Viewer": "images_app.access",
     "get_image_model": "images_app.models",
     "ingest_image": "images_app.ingest",
     "rendition_url": "images_app.renditions",
+    "send_representation": "images_app.views.sending",
 }
 
 __all__ = [
     "ImagesAppError",
     "Level",
-    "RenditionSpec",
+    "Representation",
     "Right",
     "UploadRefused",
     "Viewer",
     "get_image_model",
     "ingest_image",
     "rendition_url",
+    "send_representation",
 ]
 
 

@@ -71,7 +71,8 @@ def representation_headers(representation: Representation) -> dict[str, str]:
     }
     if not representation.is_public:
         headers |= {"X-Robots-Tag": "noindex", "Referrer-Policy": "same-origin"}
-    varies = {"Accept": representation.is_negotiated, "Cookie": not representation.is_public}
+    by_cookie = not (representation.is_public or representation.is_signed)
+    varies = {"Accept": representation.is_negotiated, "Cookie": by_cookie}
     if any(varies.values()):
         headers["Vary"] = ", ".join(name for name, does in varies.items() if does)
     disposition = content_disposition_header(

@@ -14,13 +14,14 @@ def test_all__is_pinned():
     assert images_app.__all__ == [
         "ImagesAppError",
         "Level",
-        "RenditionSpec",
+        "Representation",
         "Right",
         "UploadRefused",
         "Viewer",
         "get_image_model",
         "ingest_image",
         "rendition_url",
+        "send_representation",
     ]
     assert len(images_app.__all__) <= 10
 

@@ -68,7 +68,7 @@ def rendition_files(private_folder):
 
 
 def read(location) -> bytes:
-    with location.open() as file:
+    with location.open_range(0, location.length) as file:
         return file.read()
 
 
@@ -208,7 +208,7 @@ def test_row__that_heals_with_another_length_says_so_next_time(make_image, spec,
     location = locate_rendition(image, spec)
     storages[RENDITIONS].delete(location.name)
     with pytest.raises(StorageUnavailable):
-        location.open()
+        location.open_range(0, location.length)
     healed = locate_rendition(image, spec)
     assert healed.length == len(read(healed))
 
@@ -224,7 +224,7 @@ def test_row__of_another_storage_heals_into_the_present_one(make_image, spec, se
     assert read(location) == b"moved"
     storages["old"].delete(name)
     with pytest.raises(StorageUnavailable):
-        location.open()
+        location.open_range(0, location.length)
     assert locate_rendition(image, spec).storage_alias == RENDITIONS
     assert read(locate_rendition(image, spec)) != b"moved"
 
@@ -247,7 +247,7 @@ def test_both__that_are_gone_are_said_so(make_image, spec):
     storages[RENDITIONS].delete(location.name)
     storages[ORIGINALS].delete(image.storage_name)
     with pytest.raises(BytesGone):
-        location.open()
+        location.open_range(0, location.length)
 
 
 @each_storage_error
@@ -421,7 +421,7 @@ def test_image__deleted_while_a_rendition_is_made_again_leaves_nothing(
     location = locate_rendition(image, spec)
     monkeypatch.setattr(BoundedEngine, "render", delete_first)
     with pytest.raises(BytesGone):
-        location.open()
+        location.open_range(0, location.length)
     assert files() == []
 
 

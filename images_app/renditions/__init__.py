@@ -10,7 +10,11 @@ from images_app.renditions.addresses import (
     sources,
     specs_for,
 )
-from images_app.renditions.locating import locate_original, locate_rendition
+from images_app.renditions.locating import (
+    locate_original,
+    locate_rendition,
+    locate_unrecorded,
+)
 from images_app.renditions.making import make_renditions
 from images_app.renditions.stored import open_stored
 
@@ -19,6 +23,7 @@ __all__ = [
     "is_made_for",
     "locate_original",
     "locate_rendition",
+    "locate_unrecorded",
     "make_renditions",
     "open_stored",
     "rendition_url",

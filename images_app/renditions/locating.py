@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from contextlib import closing
 from typing import IO
 
-from images_app.exceptions import BytesGone
+from django.core.cache import caches
+from django.core.files.storage import storages
+
+from images_app.conf import RENDITIONS, get_engine, get_settings
+from images_app.exceptions import BytesGone, StorageUnavailable
 from images_app.models import AbstractImage
 from images_app.models.rendition import rendition_name
 from images_app.renditions.making import known_rendition, make_again, make_once
-from images_app.renditions.stored import open_stored
+from images_app.renditions.stored import failures_told_apart, open_stored_range
 from images_app.representation import Location
 from images_app.specs import RenditionSpec
 
 logger = logging.getLogger("images_app.renditions")
+
+OpenRange = Callable[[int, int], IO[bytes]]
 
 
 def locate_rendition(image: AbstractImage, spec: RenditionSpec) -> Location:
@@ -26,32 +34,87 @@ def locate_rendition(image: AbstractImage, spec: RenditionSpec) -> Location:
 
     """
     rendition = known_rendition(image, spec) or make_once(image, spec)
+    alias = rendition.storage_alias
 
-    def open_or_make_again() -> IO[bytes]:
+    def open_or_make_again(start: int, stop: int) -> IO[bytes]:
         try:
-            return open_stored(rendition.storage_alias, name)
+            return open_stored_range(alias, name, start, stop)
         except BytesGone:
             # Renditions can always be made again; a row without bytes heals itself.
             logger.warning("code=bytes_gone image=%s rendition=%s", image.pk, name)
             make_again(image, spec, rendition)
-            return open_stored(rendition.storage_alias, name)
+            return open_stored_range(alias, name, start, stop)
 
     name = rendition_name(
         image.public_id, rendition.version, rendition.fingerprint, rendition.format
     )
-    return Location(
-        storage_alias=rendition.storage_alias,
-        name=name,
-        length=rendition.byte_size,
-        open=open_or_make_again,
+    return _rendition_location(alias, name, rendition.byte_size, open_or_make_again)
+
+
+def locate_unrecorded(public_id: object, version: int, spec: RenditionSpec) -> Location | None:
+    """Find the bytes of a rendition by its name alone, without a query.
+
+    Returns:
+        None where there are none under that name: not made yet, or not any more.
+
+    Raises:
+        StorageUnavailable: when the storage cannot be asked.
+
+    """
+    fingerprint = spec.fingerprint(get_engine().output_version)
+    name = rendition_name(public_id, version, fingerprint, spec.format)
+    try:
+        with failures_told_apart(RENDITIONS, may_be_absent=True):
+            length = storages[RENDITIONS].size(name)
+    except BytesGone:
+        return None
+    return _rendition_location(
+        RENDITIONS,
+        name,
+        length,
+        lambda start, stop: open_stored_range(RENDITIONS, name, start, stop),
     )
 
 
 def locate_original(image: AbstractImage) -> Location:
     """Answer with where the original's bytes are."""
+    alias, name = image.storage_alias, image.storage_name
     return Location(
-        storage_alias=image.storage_alias,
-        name=image.storage_name,
+        storage=_storage(alias),
+        storage_alias=alias,
+        name=name,
         length=image.byte_size,
-        open=lambda: open_stored(image.storage_alias, image.storage_name),
+        open_range=lambda start, stop: open_stored_range(alias, name, start, stop),
     )
+
+
+def _rendition_location(alias: str, name: str, length: int, open_range: OpenRange) -> Location:
+    settings = get_settings()
+    is_kept = settings.rendition_cache and length <= settings.rendition_cache_max_bytes
+    return Location(
+        storage=_storage(alias),
+        storage_alias=alias,
+        name=name,
+        length=length,
+        open_range=open_range,
+        in_memory=(lambda: _kept(name, length, open_range)) if is_kept else None,
+    )
+
+
+def _kept(name: str, length: int, open_range: OpenRange) -> bytes:
+    """Answer with a small rendition's bytes from the cache, where they are put first."""
+    cache = caches[get_settings().rendition_cache]
+    key = f"images_app.rendition:{name}"  # names the version: other bytes have another name
+    content: bytes | None = cache.get(key)
+    if content is None or len(content) != length:
+        with closing(open_range(0, length)) as file:
+            content = file.read(length)
+        if len(content) != length:
+            raise StorageUnavailable("stored with another length")
+        cache.set(key, content)
+    return content
+
+
+def _storage(alias: str) -> object:
+    with failures_told_apart(alias):
+        return storages[alias]

@@ -1,8 +1,9 @@
-"""Storages that keep files private, and the writes that need an exact name."""
+"""Storages that keep files private, ranged reads, and the writes that need an exact name."""
 
 from __future__ import annotations
 
 from images_app.storages.filesystem import PrivateFileSystemStorage, private_storages
+from images_app.storages.ranged import open_range
 from images_app.storages.writing import save_exactly
 
-__all__ = ["PrivateFileSystemStorage", "private_storages", "save_exactly"]
+__all__ = ["PrivateFileSystemStorage", "open_range", "private_storages", "save_exactly"]

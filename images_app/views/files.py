@@ -13,20 +13,19 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from images_app.access import Level
-from images_app.conf import get_delivery, get_engine, get_settings
+from images_app.conf import get_engine, get_settings
 from images_app.exceptions import ImagesAppError
 from images_app.http import (
-    conditional_response,
     error_response,
     negotiate,
     not_found,
     read_only,
-    representation_headers,
 )
 from images_app.renditions import is_made_for, locate_original, locate_rendition, resolve
 from images_app.representation import Representation
 from images_app.specs import CONTENT_TYPES, EXTENSIONS, FOREIGN_FORMATS
 from images_app.views.authorise import find_image
+from images_app.views.sending import send_representation
 
 logger = logging.getLogger("images_app.views")
 
@@ -41,21 +40,14 @@ def _image_bytes(view: Callable[..., Representation | None]) -> View:
     def answer(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         try:
             representation = view(request, **kwargs)
-            return not_found() if representation is None else _send(request, representation)
+            if representation is None:
+                return not_found()
+            return send_representation(request, representation)
         except ImagesAppError as error:
             logger.error("%s image=%s", error, kwargs["public_id"])  # noqa: TRY400 (no bug of ours)
             return error_response(error)
 
     return answer
-
-
-def _send(request: HttpRequest, representation: Representation) -> HttpResponseBase:
-    headers = representation_headers(representation)
-    answered = conditional_response(request, representation.etag, headers)
-    if answered is not None:
-        return answered
-    location = representation.locate()
-    return get_delivery().deliver(request, location, representation.etag, headers)
 
 
 @read_only

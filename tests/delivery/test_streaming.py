@@ -57,15 +57,22 @@ class Answer:
         self.content = b"".join(chunks)
 
 
+def opening(file, opened=None):
+    """What Location wants: the file, standing at where the range starts."""
+
+    def open_range(start, stop):
+        if opened is not None:
+            opened.append(file)
+        file.seek(start)
+        return file
+
+    return open_range
+
+
 def ask(server, method="GET", *, content=CONTENT, **headers):
     file = Watched(content)
     opened = []
-    location = Location(
-        storage_alias="images",
-        name="a.png",
-        length=len(content),
-        open=lambda: opened.append(file) or file,
-    )
+    location = Location(length=len(content), open_range=opening(file, opened))
     factory = {"wsgi": RequestFactory, "asgi": AsyncRequestFactory}[server]()
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
     request = factory.generic(method, "/", headers=headers)
@@ -176,7 +183,7 @@ def test_memory__is_one_block_at_most(server):
 
 def test_memory__nothing_is_read_before_the_client_wants_it(server):
     file = Watched()
-    location = Location(storage_alias="images", name="a", length=TOTAL, open=lambda: file)
+    location = Location(length=TOTAL, open_range=opening(file))
     factory = {"wsgi": RequestFactory, "asgi": AsyncRequestFactory}[server]()
     response = StreamingDelivery().deliver(factory.get("/"), location, ETAG, HEADERS)
     assert file.reads == []
@@ -190,10 +197,10 @@ def test_iterator__is_the_one_that_the_server_can_use(server):
 
 
 def test_failure__to_open_is_passed_on(server):
-    def gone():
+    def gone(start, stop):
         raise BytesGone
 
-    location = Location(storage_alias="images", name="a", length=TOTAL, open=gone)
+    location = Location(length=TOTAL, open_range=gone)
     factory = {"wsgi": RequestFactory, "asgi": AsyncRequestFactory}[server]()
     with pytest.raises(BytesGone):
         StreamingDelivery().deliver(factory.get("/"), location, ETAG, HEADERS)
@@ -218,12 +225,8 @@ def test_wsgi_file_wrapper__sends_and_closes_without_end(monkeypatch, tmp_path, 
     files = []
 
     def view(request):
-        location = Location(
-            storage_alias="images",
-            name="a",
-            length=TOTAL,
-            open=lambda: files.append(path.open("rb")) or files[0],
-        )
+        files.append(path.open("rb"))
+        location = Location(length=TOTAL, open_range=opening(files[0]))
         return StreamingDelivery().deliver(request, location, ETAG, HEADERS)
 
     handler = WSGIHandler()
@@ -282,6 +285,6 @@ def test_bounded_file__has_a_fileno_only_where_the_file_has_one(tmp_path):
 
 def test_head__is_no_stream():
     request = RequestFactory().head("/")
-    location = Location(storage_alias="images", name="a", length=TOTAL, open=Watched)
+    location = Location(length=TOTAL, open_range=opening(Watched()))
     response = StreamingDelivery().deliver(request, location, ETAG, HEADERS)
     assert type(response) is HttpResponse
