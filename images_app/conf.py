@@ -23,6 +23,7 @@ from images_app.presets import (
     refuse_other_than,
     refuse_unknown,
 )
+from images_app.signing import Signer
 from images_app.specs import CONTENT_TYPES, Preset, RenditionSpec, fingerprint_of, format_of
 from images_app.validation import Limits
 
@@ -37,6 +38,7 @@ _BACKEND_METHODS = {
     "POLICY": ("images", "galleries", "may_add"),
     "ENGINE": ("read_header", "inspect", "render"),
     "DELIVERY": ("deliver",),
+    "SIGNING": ("sign", "verify"),
 }
 
 
@@ -63,6 +65,11 @@ class Settings:
     delivery: Mapping[str, Any] = _doc(
         "How bytes leave: `BACKEND` and `OPTIONS`.",
         default_factory=_backend("images_app.delivery.StreamingDelivery"),
+    )
+    signing: Mapping[str, Any] = _doc(
+        "What signs the URLs of renditions in pages, so that whoever has one needs no session: "
+        "`BACKEND` and `OPTIONS`. Empty: nothing does, and each request is decided.",
+        default_factory=dict,
     )
     presets: Mapping[str, Preset] = _doc(
         "Named sizes, added to the built-in `thumb` and `ladder` or replacing them.",
@@ -168,6 +175,16 @@ def get_delivery() -> Delivery:
     return delivery
 
 
+@cache
+def get_signer() -> Signer | None:
+    """Answer with the configured signer; None where URLs are not signed."""
+    given = get_settings().signing
+    if not given:
+        return None
+    signer: Signer = _build("SIGNING", given)
+    return signer
+
+
 @dataclass(frozen=True, kw_only=True)
 class Meaning:
     """What a URL of a rendition stands for."""
@@ -255,7 +272,7 @@ def _check_values(parsed: Settings) -> None:
 
 def _forget(*, setting: str, **_: Any) -> None:
     if setting in {"IMAGES_APP", "CACHES"}:
-        for cached in (get_settings, get_policy, get_engine, get_delivery, meanings):
+        for cached in (get_settings, get_policy, get_engine, get_delivery, get_signer, meanings):
             cached.cache_clear()
 
 

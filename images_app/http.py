@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from http import HTTPStatus
@@ -122,10 +123,9 @@ def conditional_response(
 
     Django compares weak, listed and ``*`` tags as RFC 9110 13 says.
     """
-    # Ignored where there is no date to compare with (RFC 9110 13.1.4); Django would answer 412.
-    request.META.pop("HTTP_IF_UNMODIFIED_SINCE", None)
     unconditional = HttpResponse(headers=headers)
-    response = get_conditional_response(request, etag=etag, response=unconditional)
+    with _without_unmodified_since(request):
+        response = get_conditional_response(request, etag=etag, response=unconditional)
     if response is unconditional or response is None:
         return None
     if response.status_code != HTTPStatus.NOT_MODIFIED:
@@ -144,6 +144,19 @@ def conditional_response(
     )
     del not_modified.headers["Content-Type"]
     return not_modified
+
+
+@contextmanager
+def _without_unmodified_since(request: HttpRequest) -> Iterator[None]:
+    """Hide what is ignored where there is no date to compare with (RFC 9110 13.1.4).
+
+    Django would answer 412. It is put back, for a web server behind which we are sees it too.
+    """
+    name = "HTTP_IF_UNMODIFIED_SINCE"
+    hidden = request.META.pop(name, None)
+    yield
+    if hidden is not None:
+        request.META[name] = hidden
 
 
 async def _nothing_async() -> AsyncIterator[bytes]:

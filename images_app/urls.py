@@ -17,6 +17,11 @@ urlpatterns = [
         files.rendition,
         name="rendition",
     ),
+    path(
+        "decisions/<uuid:public_id>/<str:version>/<str:file_name>",
+        files.decision,
+        name="decision",
+    ),
     # Anything else below them looks like an absent image, not like a page that is missing.
     path("originals/<path:rest>", files.nothing, name="no_original"),
     path("renditions/<path:rest>", files.nothing, name="no_rendition"),

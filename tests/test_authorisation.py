@@ -77,6 +77,35 @@ def test_image_urls__answer_as_the_table_says(viewer_client, world, viewer):
 
 
 @every_viewer
+def test_decision__is_that_of_the_rendition(viewer_client, world, viewer):
+    """What a web server is told is what the rendition itself would answer, headers and all."""
+    unexpected = []
+    for state in STATES:
+        for name in ("thumb", "rendition"):
+            url = world.image_urls(state)[name][0]
+            answer = viewer_client.get(url)
+            answer.close()
+            told = viewer_client.get(url.replace("/renditions/", "/decisions/"))
+            if (answer.status_code, told.status_code) not in {(200, 204), (404, 403)}:
+                unexpected.append((state, name, answer.status_code, told.status_code))
+            carried = {"Content-Length", "Accept-Ranges"}
+            if told.status_code == 204:
+                expected = {k: v for k, v in answer.headers.items() if k not in carried}
+                assert {k: v for k, v in told.headers.items() if k not in carried} == expected
+    assert unexpected == []
+
+
+def test_decision__forbidden_is_the_same_as_absent(client, world):
+    private, *others = (
+        fingerprint_of(client.get(url.replace("/renditions/", "/decisions/")))
+        for state in ("private", "loose", "trashed", "absent")
+        for url, _ in [world.image_urls(state)["rendition"]]
+    )
+    assert private[0] == 403
+    assert others == [private] * 3
+
+
+@every_viewer
 def test_gallery_urls__answer_as_the_table_says(viewer_client, world, viewer):
     unexpected = []
     for state in GALLERY_STATES:
@@ -243,6 +272,7 @@ ROWS: dict[str, str | tuple[int, int, int, int, int]] = {
     "images_app:gallery": FINER,
     "images_app:image": FINER,
     "images_app:original": FINER,
+    "images_app:decision": FINER,
     "images_app:rendition": FINER,
     "images_app:no_original": (404, 404, 404, 404, 404),
     "images_app:no_rendition": (404, 404, 404, 404, 404),

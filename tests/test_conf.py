@@ -58,6 +58,8 @@ def test_defaults__of_an_empty_dict_are_safe():
         "render_at_upload": False,
         "max_decodes": 0,
         "render_patience": 10,
+        "rendition_cache": "",
+        "rendition_cache_max_bytes": 65536,
         "original_max_age": 600,
         "page_size": 100,
     }

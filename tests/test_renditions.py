@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from datetime import timedelta
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -233,7 +234,7 @@ def test_original__that_is_gone_is_said_so(make_image, spec, caplog):
     image = make_image()
     storages[ORIGINALS].delete(image.storage_name)
     with pytest.raises(BytesGone):
-        locate_original(image).open()
+        locate_original(image).open_range(0, 1)
     with pytest.raises(BytesGone):
         locate_rendition(image, spec)
     assert not Rendition.objects.exists()
@@ -254,7 +255,8 @@ def test_both__that_are_gone_are_said_so(make_image, spec):
 def test_storage__that_cannot_be_asked_is_said_so(make_image, spec, monkeypatch, caplog, error):
     image = make_image()
     monkeypatch.setattr(storages[ORIGINALS], "open", failing(error))
-    for ask in (locate_original(image).open, lambda: locate_rendition(image, spec)):
+    open_original = partial(locate_original(image).open_range, 0, 1)
+    for ask in (open_original, partial(locate_rendition, image, spec)):
         with pytest.raises(StorageUnavailable) as caught:
             ask()
         assert "secret" not in str(caught.value)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from http import HTTPStatus
+from pathlib import Path
 from typing import IO
 
 from django.core.handlers.asgi import ASGIRequest
@@ -20,6 +23,12 @@ from images_app.representation import Location
 
 # Django's own 4 KiB costs two thirds of the throughput of some servers.
 BLOCK_SIZE = 64 * 1024  # bytes
+
+# The key of an ASGI scope under which images_app.asgi.PathSend offers a SendPath: given a path
+# and the bytes it has, it lets the server send them, or says False where the answer that was
+# started is not just these.
+SEND_PATH = "images_app.send_path"
+SendPath = Callable[[str, int], Awaitable[bool]]
 
 
 class BoundedFile:
@@ -57,9 +66,15 @@ class FileStreamResponse(StreamingHttpResponse):
     block_size = BLOCK_SIZE  # read by Django's WSGI handler, with file_to_stream
 
     def __init__(
-        self, file: BoundedFile, *, is_async: bool, status: int, headers: dict[str, str]
+        self,
+        file: BoundedFile,
+        *,
+        status: int,
+        headers: dict[str, str],
+        is_async: bool,
+        send_path: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
-        blocks = _read_in_threads(file) if is_async else _read(file)
+        blocks = _send_or_read(file, send_path) if is_async else _read(file)
         super().__init__(blocks, status=status, headers=headers)
         # Kept now: where the server sends the file itself, Django puts our own close() in
         # the place of the file's, which would then call itself.
@@ -85,11 +100,11 @@ class StreamingDelivery:
         except RangeNotSatisfiable:
             return range_not_satisfiable(location.length)
         headers = {**headers, "Accept-Ranges": "bytes"}
-        status = 200
+        status = HTTPStatus.OK
         if part is None:
             part = ByteRange(start=0, stop=location.length)
         else:
-            status = 206
+            status = HTTPStatus.PARTIAL_CONTENT
             headers["Content-Range"] = part.content_range(location.length)
         headers["Content-Length"] = str(part.length)
         if location.in_memory is not None:
@@ -100,9 +115,39 @@ class StreamingDelivery:
             # Asked all the same: HEAD shall not promise what GET cannot keep.
             location.open_range(0, min(1, location.length)).close()
             return HttpResponse(status=status, headers=headers)
-        file = BoundedFile(location.open_range(part.start, part.stop), part.length)
-        is_async = isinstance(request, ASGIRequest)
-        return FileStreamResponse(file, is_async=is_async, status=status, headers=headers)
+        opened = location.open_range(part.start, part.stop)
+        return FileStreamResponse(
+            BoundedFile(opened, part.length),
+            status=status,
+            headers=headers,
+            is_async=isinstance(request, ASGIRequest),
+            send_path=_path_sender(request, location, opened) if status == HTTPStatus.OK else None,
+        )
+
+
+def _path_sender(
+    request: HttpRequest, location: Location, file: IO[bytes]
+) -> Callable[[], Awaitable[bool]] | None:
+    """Answer with what lets the server send the file, where both can."""
+    send_path: SendPath | None = getattr(request, "scope", {}).get(SEND_PATH)
+    path = _path_of(location, file) if send_path else None
+    if send_path is None or path is None:
+        return None
+    return lambda: send_path(path, location.length)
+
+
+def _path_of(location: Location, file: IO[bytes]) -> str | None:
+    """Answer with the path of the very file that was opened, if it has just the bytes to send.
+
+    A storage may have a path and yet read something else from it, by decrypting for example.
+    """
+    try:
+        path = Path(location.storage.path(location.name)).absolute()
+        opened, named = os.fstat(file.fileno()), path.stat()
+    except (AttributeError, NotImplementedError, OSError, ValueError):
+        return None
+    is_it = os.path.samestat(opened, named) and opened.st_size == location.length
+    return str(path) if is_it else None
 
 
 def _read(file: BoundedFile) -> Iterator[bytes]:
@@ -110,6 +155,12 @@ def _read(file: BoundedFile) -> Iterator[bytes]:
         yield block
 
 
-async def _read_in_threads(file: BoundedFile) -> AsyncIterator[bytes]:
+async def _send_or_read(
+    file: BoundedFile, send_path: Callable[[], Awaitable[bool]] | None
+) -> AsyncIterator[bytes]:
+    # Asked no sooner than for the first block: only then has the answer been started, and is
+    # known to be ours.
+    if send_path is not None and await send_path():
+        return
     while block := await asyncio.to_thread(file.read, BLOCK_SIZE):
         yield block

@@ -5,8 +5,10 @@ from __future__ import annotations
 from images_app.renditions.addresses import (
     Source,
     is_made_for,
+    known_level,
     rendition_url,
     resolve,
+    signed_sources,
     sources,
     specs_for,
 )
@@ -21,6 +23,7 @@ from images_app.renditions.stored import open_stored
 __all__ = [
     "Source",
     "is_made_for",
+    "known_level",
     "locate_original",
     "locate_rendition",
     "locate_unrecorded",
@@ -28,6 +31,7 @@ __all__ = [
     "open_stored",
     "rendition_url",
     "resolve",
+    "signed_sources",
     "sources",
     "specs_for",
 ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from django.urls import reverse
 
-from images_app.conf import Meaning, get_engine, get_settings, meanings
+from images_app.conf import Meaning, get_engine, get_settings, get_signer, meanings
 from images_app.models import AbstractImage
 from images_app.specs import (
     CONTENT_TYPES,
@@ -44,6 +45,7 @@ def rendition_url(
     *,
     image_format: str | None = None,
     width: int | None = None,
+    sign: bool = False,
 ) -> str:
     """Answer with the URL of a rendition, by arithmetic alone.
 
@@ -54,15 +56,18 @@ def rendition_url(
             An animation that the preset keeps moving has formats of its own: where it has not
             the wanted one, it is its last.
         width: in pixels; the narrowest rung that is at least so wide, or the widest.
+        sign: whether to sign it where ``SIGNING`` is set up, for an image that was read with
+            what its viewer may see (``visible_to``).
 
     Raises:
         KeyError: for a preset or format that does not exist.
+        ValueError: when a URL is to be signed and nobody has asked what the viewer may see.
 
     """
     found = get_settings().presets[preset]
     if image_format not in {None, *found.formats_of(is_animated=image.is_animated), *found.formats}:
         raise KeyError(image_format)
-    every = sources(image, found)
+    every = signed_sources(image, found) if sign else sources(image, found)
     rungs = [source for source in every if source.format == image_format] or [
         source for source in every if source.format == every[-1].format
     ]
@@ -84,6 +89,41 @@ def sources(image: AbstractImage, preset: Preset) -> list[Source]:
             source = Source(url=url, width=width, height=height, format=name)
             columns.setdefault(name, []).append(source)
     return [source for column in columns.values() for source in column]
+
+
+def signed_sources(image: AbstractImage, preset: Preset) -> list[Source]:
+    """Answer as ``sources``, with URLs that are signed where ``SIGNING`` is set up.
+
+    Those of a preset that the viewer may not have are left unsigned, and answer 404.
+
+    Args:
+        image: read with what its viewer may see (``visible_to``).
+        preset: which of its renditions.
+
+    Raises:
+        ValueError: when nobody has asked what the viewer may see.
+
+    """
+    signer, found = get_signer(), sources(image, preset)
+    if signer is None or known_level(image) < preset.level:
+        return found
+    return [
+        replace(source, url=signer.sign(source.url, max_age=preset.max_age)) for source in found
+    ]
+
+
+def known_level(image: Any) -> int:
+    """Answer with how much of an image its viewer may see.
+
+    Raises:
+        ValueError: when nobody has asked.
+
+    """
+    if not hasattr(image, "viewer_level"):
+        message = "Take the image from Image.objects.visible_to(viewer): its level is not known."
+        raise ValueError(message)
+    level: int = image.viewer_level
+    return level
 
 
 def specs_for(image: AbstractImage, presets: Iterable[Preset]) -> list[RenditionSpec]:

@@ -10,7 +10,7 @@ from django import template
 from images_app.access import Level
 from images_app.conf import get_settings
 from images_app.models import AbstractImage
-from images_app.renditions import Source, sources
+from images_app.renditions import Source, known_level, signed_sources
 from images_app.specs import Preset
 
 register = template.Library()
@@ -41,10 +41,7 @@ def picture(
     if place not in _PLACES:
         message = f"place is {place!r}; there are {', '.join(_PLACES)}."
         raise ValueError(message)
-    if not hasattr(image, "viewer_level"):
-        message = "Take the image from Image.objects.visible_to(viewer): its level is not known."
-        raise ValueError(message)
-    found = sources(image, _preset(image, place, preset))
+    found = signed_sources(image, _preset(image, place, preset))
     groups = [
         (image_format, list(group))
         for image_format, group in groupby(found, key=lambda source: source.format)
@@ -78,7 +75,7 @@ def _preset(image: Any, place: str, name: str) -> Preset:
         message = f"preset is {name!r}; there are {', '.join(settings.presets)}."
         raise ValueError(message)
     wanted = settings.presets[name or usual]
-    is_allowed = image.viewer_level >= wanted.level
+    is_allowed = known_level(image) >= wanted.level
     return wanted if is_allowed else settings.presets[settings.thumbnail_preset]
 
 

@@ -78,6 +78,16 @@ def find_image(
     return None if image is None else (image, False)
 
 
+def find_signed_image(public_id: UUID) -> Any:
+    """Find an image whose URL is signed: the policy decided when the URL was made.
+
+    Returns:
+        The image, or None for what is not there any more, or in the trash.
+
+    """
+    return ImageQuerySet(get_image_model()).filter(public_id=public_id, trashed_at=None).first()
+
+
 def _one_image(
     viewer: Viewer, public_id: UUID, access: Level, rendition: tuple[str, str] | None
 ) -> Any:

@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import logging
+import re
+import time
 from collections.abc import Callable
 from functools import wraps
+from http import HTTPStatus
 from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from images_app.access import Level
-from images_app.conf import get_engine, get_settings
+from images_app.conf import get_engine, get_settings, get_signer
 from images_app.exceptions import ImagesAppError
 from images_app.http import (
     error_response,
     negotiate,
     not_found,
+    plain_response,
     read_only,
+    representation_headers,
 )
-from images_app.renditions import is_made_for, locate_original, locate_rendition, resolve
-from images_app.representation import Representation
-from images_app.specs import CONTENT_TYPES, EXTENSIONS, FOREIGN_FORMATS
-from images_app.views.authorise import find_image
+from images_app.renditions import (
+    is_made_for,
+    locate_original,
+    locate_rendition,
+    locate_unrecorded,
+    resolve,
+)
+from images_app.representation import Location, Representation
+from images_app.specs import CONTENT_TYPES, EXTENSIONS, FOREIGN_FORMATS, RenditionSpec
+from images_app.views.authorise import find_image, find_signed_image
 from images_app.views.sending import send_representation
 
 logger = logging.getLogger("images_app.views")
+
+_VERSION = re.compile(r"[1-9][0-9]{0,9}")
 
 View = Callable[..., HttpResponseBase]
 
@@ -43,6 +56,8 @@ def _image_bytes(view: Callable[..., Representation | None]) -> View:
             if representation is None:
                 return not_found()
             return send_representation(request, representation)
+        except Http404:
+            return not_found()
         except ImagesAppError as error:
             logger.error("%s image=%s", error, kwargs["public_id"])  # noqa: TRY400 (no bug of ours)
             return error_response(error)
@@ -60,7 +75,32 @@ def nothing(request: HttpRequest, *, rest: str) -> HttpResponseBase:
 def rendition(
     request: HttpRequest, *, public_id: UUID, version: str, file_name: str
 ) -> Representation | None:
-    """Send a rendition, making it where nobody has asked before."""
+    """Send a rendition, making it where nobody has asked before.
+
+    A signature is a decision that was made before, and holds for who sends it. Without one, or
+    when it has expired, the policy decides.
+    """
+    return _signed_rendition(request, public_id, version, file_name) or _decided_rendition(
+        request, public_id, version, file_name
+    )
+
+
+@read_only
+def decision(
+    request: HttpRequest, *, public_id: UUID, version: str, file_name: str
+) -> HttpResponseBase:
+    """Tell a web server whether it may send a rendition: 204 with all its headers, or 403."""
+    representation = _decided_rendition(request, public_id, version, file_name)
+    if representation is None:
+        return plain_response(HTTPStatus.FORBIDDEN, "Forbidden.")
+    headers = representation_headers(representation)
+    return HttpResponse(status=HTTPStatus.NO_CONTENT, headers=headers)
+
+
+def _decided_rendition(
+    request: HttpRequest, public_id: UUID, version: str, file_name: str
+) -> Representation | None:
+    """Represent a rendition by the policy's decision; None is the one 404."""
     meaning = resolve(file_name)
     if meaning is None:
         return None
@@ -75,14 +115,50 @@ def rendition(
         return None
     return Representation(
         content_type=CONTENT_TYPES[spec.format],
-        etag=f'W/"{version}-{file_name.partition(".")[0]}-{spec.format}"',
+        etag=_etag(version, file_name, spec),
         filename=f"{image.title or public_id}.{EXTENSIONS[spec.format]}",
-        is_attachment=False,
         is_public=is_public,
         is_negotiated=len(meaning.specs) > 1,
         max_age=min(preset.max_age for preset in meaning.presets),
         locate=lambda: locate_rendition(image, spec),
     )
+
+
+def _signed_rendition(
+    request: HttpRequest, public_id: UUID, version: str, file_name: str
+) -> Representation | None:
+    """Represent a rendition by its URL's signature, without a query; None where none holds."""
+    signer, meaning = get_signer(), resolve(file_name)
+    if signer is None or meaning is None or not _VERSION.fullmatch(version):
+        return None
+    until = signer.verify(request)
+    if until is None:
+        return None
+    spec = negotiate(request.headers.get("Accept", ""), meaning.specs)
+
+    def locate() -> Location:
+        location = locate_unrecorded(public_id, int(version), spec)
+        if location is not None:
+            return location
+        image = find_signed_image(public_id)
+        if image is None or image.version != int(version) or not is_made_for(image, meaning):
+            raise Http404
+        return locate_rendition(image, spec)
+
+    return Representation(
+        content_type=CONTENT_TYPES[spec.format],
+        etag=_etag(version, file_name, spec),
+        filename=f"{public_id}.{EXTENSIONS[spec.format]}",
+        is_signed=True,
+        is_negotiated=len(meaning.specs) > 1,
+        max_age=min(int(until - time.time()), *(preset.max_age for preset in meaning.presets)),
+        locate=locate,
+    )
+
+
+def _etag(version: str, file_name: str, spec: RenditionSpec) -> str:
+    """Answer with a validator that nginx can tell from the URL alone; see deploy/."""
+    return f'W/"{version}-{file_name.partition(".")[0]}-{EXTENSIONS[spec.format]}"'
 
 
 @_image_bytes
