@@ -1,0 +1,1 @@
+"""Settings of the demo project, one module for each way to deliver."""
