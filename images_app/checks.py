@@ -20,8 +20,10 @@ from images_app.conf import (
     get_engine,
     get_policy,
     get_settings,
+    get_signer,
     meanings,
 )
+from images_app.delivery import HandingOver, has_local_paths
 from images_app.models import get_image_model
 
 _BYTES_PER_PIXEL = 20  # what the dearest decoder takes, and the sizes made from it
@@ -40,6 +42,7 @@ def register_all() -> None:
         check_storages,
         check_image_model,
         check_middleware,
+        check_delivery,
     ):
         register(check, Tags.security if check is check_storages else "images_app")
 
@@ -51,6 +54,7 @@ def check_settings(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
         get_policy,
         get_engine,
         get_delivery,
+        get_signer,
         meanings,
     )
     for read in readers:
@@ -119,7 +123,7 @@ def _check_storage(alias: str) -> Iterator[CheckMessage]:
     except (InvalidStorageError, ImproperlyConfigured, KeyError, TypeError) as error:
         yield Error(f"STORAGES[{alias!r}] cannot be used: {error}", id="images_app.E003")
         return
-    if not _has_local_paths(storage):
+    if not has_local_paths(storage):
         return
     given = settings.STORAGES[alias].get("OPTIONS", {}).get("location", "/")
     if not Path(given).is_absolute():
@@ -159,6 +163,24 @@ def _check_apart() -> Iterator[CheckMessage]:
         )
 
 
+def check_delivery(app_configs: Any, **_: Any) -> Iterator[CheckMessage]:
+    """W005: a delivery is to hand over what it cannot, so that Django streams it."""
+    if check_settings(None) or any(message.is_serious() for message in check_storages(None)):
+        return
+    delivery = get_delivery()
+    if not isinstance(delivery, HandingOver):
+        return
+    for alias in (ORIGINALS, RENDITIONS):
+        complaint = delivery.complaint_about(storages[alias])
+        if complaint:
+            yield Warning(
+                f"IMAGES_APP['DELIVERY'] hands nothing of STORAGES[{alias!r}] over: {complaint}. "
+                f"Django sends these files itself.",
+                hint="Choose a delivery and storages that go together: docs/how-to/delivery.md.",
+                id="images_app.W005",
+            )
+
+
 def check_middleware(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
     """W002: something rewrites bodies whose ranges are promised."""
     if "django.middleware.gzip.GZipMiddleware" not in settings.MIDDLEWARE:
@@ -170,14 +192,6 @@ def check_middleware(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
             id="images_app.W002",
         )
     ]
-
-
-def _has_local_paths(storage: Any) -> bool:
-    try:
-        storage.path("probe")
-    except NotImplementedError:
-        return False
-    return True
 
 
 def _has_public_url(storage: Any) -> bool:

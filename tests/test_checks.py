@@ -310,3 +310,40 @@ def test_w004__a_thumbnail_that_previewers_may_not_see(settings):
     assert message.id == "images_app.W004"
     settings.IMAGES_APP = {"QUUX": 1}  # which E002 says
     assert checks.check_values(None) == []
+
+
+@pytest.mark.parametrize(
+    ("backend", "complaints"),
+    [
+        ("StreamingDelivery", 0),
+        ("NginxDelivery", 0),
+        ("XSendfileDelivery", 0),
+        ("RedirectDelivery", 2),
+    ],
+)
+def test_delivery__that_cannot_hand_over_is_said_so(settings, backend, complaints):
+    settings.IMAGES_APP = {"DELIVERY": {"BACKEND": f"images_app.delivery.{backend}"}}
+    found = list(checks.check_delivery(None))
+    assert [message.id for message in found] == ["images_app.W005"] * complaints
+
+
+def test_delivery__is_not_judged_where_more_is_amiss(settings):
+    settings.IMAGES_APP = {"DELIVERY": {"BACKEND": "nowhere"}}
+    assert list(checks.check_delivery(None)) == []
+
+
+@pytest.mark.parametrize(
+    "signing",
+    [
+        {"BACKEND": "images_app.signing.SecureLinkSigner"},
+        {"BACKEND": "images_app.signing.SecureLinkSigner", "OPTIONS": {"secret": "short"}},
+        {"BACKEND": "images_app.signing.DjangoSigner", "OPTIONS": {"lifetime": 0}},
+        {"BACKEND": "images_app.delivery.NginxDelivery"},
+        {"OPTIONS": {}},
+    ],
+)
+def test_signing__that_cannot_be_used_is_an_error(settings, signing):
+    settings.IMAGES_APP = {"SIGNING": signing}
+    [message] = checks.check_settings(None)
+    assert message.id == "images_app.E002"
+    assert "SIGNING" in message.msg

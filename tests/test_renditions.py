@@ -8,9 +8,11 @@ import time
 import uuid
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from django.core.cache import caches
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import OperationalError, connections
@@ -779,3 +781,54 @@ def test_several__whose_rows_another_has_written_keep_their_bytes(
     with pytest.raises(StorageUnavailable):
         make_renditions(image, specs)
     assert rendition_files() == [other.storage_name]
+
+
+# --- small renditions in a cache ----------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(settings):
+    """A cache that keeps small renditions; answers with how to look into it."""
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    settings.IMAGES_APP = {"RENDITION_CACHE": "default"}
+    caches["default"].clear()
+    return caches["default"]
+
+
+def test_cache__spares_the_storage(make_image, spec, kept, monkeypatch):
+    image = make_image()
+    content = locate_rendition(image, spec).in_memory()
+    assert content == read(locate_rendition(image, spec))
+    for name in ("open", "size", "exists"):
+        monkeypatch.setattr(storages[RENDITIONS], name, failing(OSError("far away")))
+    assert locate_rendition(image, spec).in_memory() == content
+
+
+def test_cache__keeps_nothing_large_and_no_originals(make_image, spec, kept, settings):
+    image = make_image()
+    length = locate_rendition(image, spec).length
+    assert locate_original(image).in_memory is None
+    settings.IMAGES_APP = {"RENDITION_CACHE": "default", "RENDITION_CACHE_MAX_BYTES": length - 1}
+    assert locate_rendition(image, spec).in_memory is None
+    settings.IMAGES_APP = {"RENDITION_CACHE": "default", "RENDITION_CACHE_MAX_BYTES": length}
+    assert len(locate_rendition(image, spec).in_memory()) == length
+
+
+def test_cache__is_no_way_around_a_missing_or_damaged_entry(make_image, spec, kept):
+    image = make_image()
+    location = locate_rendition(image, spec)
+    content = location.in_memory()
+    key = f"images_app.rendition:{location.name}"
+    for entry in (content[:-1], b"", None):
+        kept.set(key, entry)
+        assert location.in_memory() == content
+        assert kept.get(key) == content
+
+
+def test_cache__never_keeps_a_file_of_another_length(make_image, spec, kept):
+    image = make_image()
+    location = locate_rendition(image, spec)
+    Path(storages[RENDITIONS].path(location.name)).write_bytes(b"short")
+    with pytest.raises(StorageUnavailable):
+        location.in_memory()
+    assert kept.get(f"images_app.rendition:{location.name}") is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from images_app.delivery.base import Delivery
 from images_app.delivery.handing_over import HandingOver
+from images_app.delivery.local import has_local_paths
 from images_app.delivery.nginx import NginxDelivery
 from images_app.delivery.redirect import RedirectDelivery
 from images_app.delivery.streaming import StreamingDelivery
@@ -16,4 +17,5 @@ __all__ = [
     "RedirectDelivery",
     "StreamingDelivery",
     "XSendfileDelivery",
+    "has_local_paths",
 ]

@@ -21,18 +21,26 @@ _ATTEMPTS = 5  # another process may remove an empty folder under our feet
 
 
 def private_storages(
-    folder: str | os.PathLike[str], storages: Mapping[str, Any] | None = None
+    folder: str | os.PathLike[str],
+    storages: Mapping[str, Any] | None = None,
+    *,
+    group_readable: bool = False,
 ) -> dict[str, Any]:
     """Answer with a STORAGES setting that keeps images below a folder; for use in settings.
 
     Args:
         folder: outside of everything that is served; made when first needed.
         storages: your own aliases, Django's defaults without.
+        group_readable: whether the folder's group may read, for a web server that sends files.
 
     """
     folder = Path(folder)
-    originals = {"location": folder / "images"}
-    renditions = {"location": folder / "renditions", "allow_overwrite": True}
+    originals = {"location": folder / "images", "group_readable": group_readable}
+    renditions = {
+        "location": folder / "renditions",
+        "group_readable": group_readable,
+        "allow_overwrite": True,
+    }
     return {
         **(global_settings.STORAGES if storages is None else storages),
         "images": {"BACKEND": _PATH, "OPTIONS": originals},
@@ -44,18 +52,25 @@ def private_storages(
 class PrivateFileSystemStorage(FileSystemStorage):
     """A folder outside of everything public: files 0600, folders 0700, no URLs.
 
+    With ``group_readable`` they are 0640 and 2750, so that new ones get the folder's group.
+
     A file is written under a hidden name, flushed to disk, and only then given its
     name, so that no reader and no crash ever sees half of it.
     """
 
     def __init__(
-        self, location: str | os.PathLike[str] | None = None, *, allow_overwrite: bool = False
+        self,
+        location: str | os.PathLike[str] | None = None,
+        *,
+        allow_overwrite: bool = False,
+        group_readable: bool = False,
     ) -> None:
         """Take the folder (required; made when first needed).
 
         Args:
             location: the folder. MEDIA_ROOT is never a fallback, for it is public.
             allow_overwrite: whether saving under a taken name replaces the file at once.
+            group_readable: whether the folder's group may read.
 
         Raises:
             ImproperlyConfigured: without a location.
@@ -65,10 +80,12 @@ class PrivateFileSystemStorage(FileSystemStorage):
             raise ImproperlyConfigured(
                 "PrivateFileSystemStorage needs OPTIONS['location'], a folder outside MEDIA_ROOT."
             )
+        self._folder_mode = 0o2750 if group_readable else 0o700
+        self._file_mode = 0o640 if group_readable else 0o600
         super().__init__(
             location=os.fspath(location),
-            file_permissions_mode=0o600,
-            directory_permissions_mode=0o700,
+            file_permissions_mode=self._file_mode,
+            directory_permissions_mode=self._folder_mode,
             allow_overwrite=allow_overwrite,
         )
         self._replaces = allow_overwrite
@@ -99,9 +116,10 @@ class PrivateFileSystemStorage(FileSystemStorage):
         return path.relative_to(self.location).as_posix()
 
     def _write_partial(self, folder: Path, content: File[bytes]) -> Path:
-        with _open_partial(folder, Path(self.location)) as target:
+        with _open_partial(folder, Path(self.location), self._folder_mode) as target:
             partial = Path(target.name)
             try:
+                os.fchmod(target.fileno(), self._file_mode)
                 content.seek(0)
                 for chunk in content.chunks():
                     target.write(chunk)
@@ -123,9 +141,9 @@ class PrivateFileSystemStorage(FileSystemStorage):
         return True
 
 
-def _open_partial(folder: Path, root: Path) -> IO[bytes]:
+def _open_partial(folder: Path, root: Path, mode: int) -> IO[bytes]:
     for attempt in range(_ATTEMPTS):
-        _make_private_folder(folder, root)
+        _make_private_folder(folder, root, mode)
         try:
             return tempfile.NamedTemporaryFile(dir=folder, prefix=PARTIAL_PREFIX, delete=False)
         except FileNotFoundError:
@@ -134,16 +152,16 @@ def _open_partial(folder: Path, root: Path) -> IO[bytes]:
     raise AssertionError  # pragma: no cover
 
 
-def _make_private_folder(folder: Path, root: Path) -> None:
-    """Make a folder and its parents 0700 each; os.makedirs gives the mode to the last one only."""
+def _make_private_folder(folder: Path, root: Path, mode: int) -> None:
+    """Give the mode to each folder that is made; os.makedirs gives it to the last one only."""
     if folder.is_dir():
         return
-    if folder == root:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return
-    _make_private_folder(folder.parent, root)
+    if folder != root:
+        _make_private_folder(folder.parent, root, mode)
     with contextlib.suppress(FileExistsError, FileNotFoundError):
-        folder.mkdir(mode=0o700)
+        folder.mkdir(mode=0o700, parents=folder == root)
+        # mkdir knows no setgid bit, and takes the umask off.
+        folder.chmod(mode)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -306,3 +306,15 @@ def test_open__reads_without_loading_everything(storage):
     with storage.open("a.png", "rb") as file:
         file.seek(4)
         assert file.read(3) == b"456"
+
+
+def test_group_readable__gives_the_group_to_read_and_no_more(tmp_path):
+    root = tmp_path / "private"
+    storage = PrivateFileSystemStorage(root, group_readable=True)
+    before = os.umask(0o077)
+    try:
+        storage.save("a/b/c.png", ContentFile(b"x"))
+    finally:
+        os.umask(before)
+    assert mode(root / "a" / "b" / "c.png") == 0o640
+    assert [mode(folder) for folder in (root / "a" / "b", root / "a", root)] == [0o2750] * 3
