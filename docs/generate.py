@@ -25,7 +25,7 @@ def _default(field: dataclasses.Field[object]) -> str:
         return "`thumb` and `ladder`, below"
     if field.default_factory is not dataclasses.MISSING:
         value: object = field.default_factory()
-        return f"`{value['BACKEND']}`" if isinstance(value, dict) else f"`{value!r}`"
+        return f"`{value.get('BACKEND', value)!s}`" if isinstance(value, dict) else f"`{value!r}`"
     if isinstance(field.default, tuple):
         return ", ".join(f"`{item}`" for item in field.default)
     return f"`{field.default!r}`"

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from django.contrib.auth.base_user import AbstractBaseUser
     from django.contrib.auth.models import AnonymousUser
 
@@ -32,9 +34,10 @@ Access: TypeAlias = Level | Right
 
 @dataclass(frozen=True, kw_only=True)
 class Viewer:
-    """Who is asking: the user of one request, logged in or not."""
+    """Who is asking: the user of one request, logged in or not; and when, if not now."""
 
     user: AbstractBaseUser | AnonymousUser
+    at: datetime | None = None
 
     @property
     def is_authenticated(self) -> bool:

@@ -35,6 +35,8 @@ _SINGLE_RANGE = re.compile(
 )
 
 
+# RFC 9110 13.1; If-Range belongs to Range.
+_CONDITIONS = {"HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE"}
 _REFUSED = re.compile(r"\s*q\s*=\s*0(\.0*)?\s*")  # RFC 9110 12.4.2
 
 
@@ -123,6 +125,8 @@ def conditional_response(
 
     Django compares weak, listed and ``*`` tags as RFC 9110 13 says.
     """
+    if not _CONDITIONS & request.META.keys():
+        return None
     unconditional = HttpResponse(headers=headers)
     with _without_unmodified_since(request):
         response = get_conditional_response(request, etag=etag, response=unconditional)

@@ -6,5 +6,7 @@ import os
 
 from django.core.asgi import get_asgi_application
 
+from images_app.asgi import PathSend
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
-application = get_asgi_application()
+application = PathSend(get_asgi_application())

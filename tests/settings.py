@@ -10,6 +10,7 @@ os.environ["IMAGES_VAR_DIR"] = os.environ.get("IMAGES_TEST_VAR_DIR") or _FOLDER.
 
 from project.settings import *  # noqa: E402, F403
 
+INSTALLED_APPS = [*INSTALLED_APPS, "images_app.contrib.dbstorage"]  # noqa: F405
 # A file, for tests with threads: they share no connection, and an in-memory database has no
 # waiting for each other.
 DATABASES["default"]["TEST"] = {"NAME": str(Path(STATIC_ROOT).parent / "test.sqlite3")}  # noqa: F405

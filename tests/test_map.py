@@ -49,9 +49,7 @@ def test_wall__delivery_http_and_validation_see_no_settings_records_or_policies(
     assert crossing(path, forbidden) == []
 
 
-@pytest.mark.parametrize(
-    "path", modules("engines", "specs", "exceptions", "representation"), ids=name_of
-)
+@pytest.mark.parametrize("path", modules("engines", "specs", "exceptions"), ids=name_of)
 def test_wall__engines_and_values_see_no_django(path):
     assert crossing(path, ["django", "images_app.conf", "images_app.models"]) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.http import HttpRequest
@@ -11,6 +12,7 @@ from images_app.delivery.streaming import StreamingDelivery
 from images_app.http import RangeNotSatisfiable, requested_range
 from images_app.representation import Location
 
+_PLAIN_RANGE = re.compile(r"bytes=(?:[0-9]+-[0-9]*|-[0-9]+)")
 # Web servers compare these with validators of their own, which differ from ours: nginx 1.22
 # answers 412 to an If-Match that holds, and sends the whole file for an If-Range that holds.
 _OURS_TO_JUDGE = ("If-Match", "If-Unmodified-Since", "If-Range")
@@ -47,9 +49,12 @@ class HandingOver(StreamingDelivery):
 def _is_plain(request: HttpRequest, etag: str, length: int) -> bool:
     if any(name in request.headers for name in _OURS_TO_JUDGE):
         return False
-    if "Range" not in request.headers:
+    value = request.headers.get("Range")
+    if value is None:
         return True
     try:
-        return requested_range(request, etag, length) is not None
+        is_honoured = requested_range(request, etag, length) is not None
     except RangeNotSatisfiable:
         return False
+    # As everybody writes it: of freer spellings, which are allowed, servers think differently.
+    return is_honoured and _PLAIN_RANGE.fullmatch(value) is not None

@@ -29,9 +29,11 @@ class XSendfileDelivery(HandingOver):
     ) -> HttpResponse | None:
         """See HandingOver."""
         path = local_file(location.storage, location.name)
-        if path is None:
+        # Apache and Caddy take the header as it is, lighttpd decodes it: only what is the same
+        # both ways names one file to all of them.
+        if path is None or quote(str(path)) != str(path):
             return None
-        return HttpResponse(headers={**headers, self._header: quote(str(path))})
+        return HttpResponse(headers={**headers, self._header: str(path)})
 
     def complaint_about(self, storage: Any) -> str:
         """See HandingOver."""

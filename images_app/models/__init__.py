@@ -12,6 +12,7 @@ from images_app.models.image import (
     get_image_model,
     shown_size,
 )
+from images_app.models.prepared import find_visible
 from images_app.models.querysets import GalleryQuerySet, ImageQuerySet
 from images_app.models.rendition import Rendition, RenditionLease
 
@@ -27,6 +28,7 @@ __all__ = [
     "ImageQuerySet",
     "Rendition",
     "RenditionLease",
+    "find_visible",
     "get_image_model",
     "shown_size",
 ]

@@ -21,6 +21,11 @@ class Policy(Protocol):
     The annotations are for pages. The bytes of one image need only the filter, and ask with
     ``annotate=False``, which a policy may take as leave to skip work.
 
+    A policy may have ``viewer_kind(viewer)``, and then single images are found faster. Viewers
+    of one kind (any hashable value) must get querysets that differ in ``viewer.user.pk`` and
+    ``viewer.at`` alone, and are never asked for anything else of the user; None is for those of
+    whom that cannot be said. A subclass that changes ``images`` has no kinds until it names them.
+
     What it does not know, it denies. It never makes rows appear twice (EXISTS, not joins).
     """
 

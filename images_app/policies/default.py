@@ -52,6 +52,14 @@ class DefaultPolicy:
         visible = _filtered(queryset, viewer, access, _gallery_condition)
         return _annotated(visible, viewer, access, _gallery_condition) if annotate else visible
 
+    def viewer_kind(self, viewer: Viewer) -> str | None:
+        """See Policy: what staff may do depends on their permissions, so they are of no kind."""
+        if not viewer.is_authenticated or viewer.user.pk is None:
+            return "anonymous"
+        if getattr(viewer.user, "is_staff", False):
+            return None
+        return "grouped" if hasattr(viewer.user, "groups") else "alone"
+
     def may_add(self, viewer: Viewer, gallery: Model) -> bool:
         """See Policy: adding takes the right to change the gallery."""
         galleries = type(gallery)._default_manager.filter(pk=gallery.pk)
@@ -131,7 +139,7 @@ def _own_condition(model: Any, viewer: Viewer, access: Access, prefix: str = "")
     subject = grants.field.attname
     held = grants.related_model._default_manager.filter(
         holders,
-        Q(ends_at__isnull=True) | Q(ends_at__gt=timezone.now()),
+        Q(ends_at__isnull=True) | Q(ends_at__gt=viewer.at or timezone.now()),
         _grant_condition(access),
         **{f"{subject}__isnull": False},
     ).values(subject)

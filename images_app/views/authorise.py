@@ -14,6 +14,7 @@ from images_app.models import (
     Gallery,
     GalleryQuerySet,
     ImageQuerySet,
+    find_visible,
     get_image_model,
 )
 
@@ -69,12 +70,12 @@ def find_image(
 
     """
     if settings.SESSION_COOKIE_NAME not in request.COOKIES:
-        image = _one_image(_ANONYMOUS, public_id, access, rendition)
+        image = find_visible(_ANONYMOUS, public_id, access, rendition)
         if image is not None:
             return image, True
         if not request.user.is_authenticated:
             return None
-    image = _one_image(viewer_of(request), public_id, access, rendition)
+    image = find_visible(viewer_of(request), public_id, access, rendition)
     return None if image is None else (image, False)
 
 
@@ -86,12 +87,3 @@ def find_signed_image(public_id: UUID) -> Any:
 
     """
     return ImageQuerySet(get_image_model()).filter(public_id=public_id, trashed_at=None).first()
-
-
-def _one_image(
-    viewer: Viewer, public_id: UUID, access: Level, rendition: tuple[str, str] | None
-) -> Any:
-    images = visible_images(viewer, access, annotate=False).filter(public_id=public_id)
-    if rendition is not None:
-        images = images.with_rendition(*rendition)
-    return next(iter(images.order_by()[:1]), None)

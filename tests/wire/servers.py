@@ -17,15 +17,33 @@ COMMANDS = {
     "gunicorn": ("gunicorn", "project.wsgi:application", "--bind", "127.0.0.1:{port}"),
     "gunicorn threads": (
         *("gunicorn", "project.wsgi:application"),
-        *("--bind", "127.0.0.1:{port}", "--threads", "4"),
+        *("--bind", "127.0.0.1:{port}", "--threads", "20"),
     ),
     "gunicorn processes": (
         *("gunicorn", "project.wsgi:application", "--log-level", "warning"),
         *("--bind", "127.0.0.1:{port}", "--workers", "2", "--threads", "8"),
     ),
     "uvicorn": (
-        *("uvicorn", "project.asgi:application", "--log-level", "warning", "--lifespan", "off"),
+        *("uvicorn", "{asgi}:application", "--log-level", "warning", "--lifespan", "off"),
         *("--host", "127.0.0.1", "--port", "{port}"),
+    ),
+    # Granian keeps up to 408 KiB of an answer for each connection, unless told otherwise.
+    "granian": (
+        *("granian", "{asgi}:application", "--interface", "asgi", "--log-level", "warning"),
+        *("--host", "127.0.0.1", "--port", "{port}", "--http1-buffer-size", "65536"),
+    ),
+    "granian threads": (
+        *("granian", "project.wsgi:application", "--interface", "wsgi", "--log-level", "error"),
+        *("--host", "127.0.0.1", "--port", "{port}", "--http1-buffer-size", "65536"),
+        *("--blocking-threads", "20"),
+    ),
+    "hypercorn": (
+        *("hypercorn", "{asgi}:application", "--log-level", "warning"),
+        *("--bind", "127.0.0.1:{port}"),
+    ),
+    "daphne": (
+        *("daphne", "{asgi}:application", "-v", "0"),
+        *("-b", "127.0.0.1", "-p", "{port}"),
     ),
 }
 
@@ -34,16 +52,17 @@ COMMANDS = {
 class Server:
     """A server that answers."""
 
+    name: str
     url: str
     pid: int
 
-    def memory(self) -> int:
-        """Resident bytes of the server and its children."""
+    def memory(self) -> dict[int, int]:
+        """Resident bytes of each process of the server."""
         pids = [self.pid]
         for pid in pids:
             children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
             pids.extend(int(child) for child in children)
-        return sum(_resident(pid) for pid in pids)
+        return {pid: _resident(pid) for pid in pids}
 
 
 def _resident(pid: int) -> int:
@@ -69,14 +88,17 @@ def environment(var: Path, settings: str = "project.settings") -> dict[str, str]
 
 
 @contextlib.contextmanager
-def serving(name: str, var: Path, settings: str = "project.settings") -> Iterator[Server]:
+def serving(
+    name: str, var: Path, settings: str = "project.settings", asgi: str = "project.asgi"
+) -> Iterator[Server]:
     """Serve the demo project with the data in ``var``."""
     port = free_port()
-    command = [sys.executable, "-m", *(part.format(port=port) for part in COMMANDS[name])]
+    words = (word.format(port=port, asgi=asgi) for word in COMMANDS[name])
+    command = [sys.executable, "-m", *words]
     process = subprocess.Popen(command, cwd=ROOT, env=environment(var, settings))
     try:
         _wait_for(port, process)
-        yield Server(url=f"http://127.0.0.1:{port}", pid=process.pid)
+        yield Server(name=name, url=f"http://127.0.0.1:{port}", pid=process.pid)
     finally:
         process.terminate()
         process.wait(20)
@@ -93,12 +115,12 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError("the server does not answer")
 
 
-def manage(var: Path, *arguments: str) -> str:
+def manage(var: Path, *arguments: str, settings: str = "project.settings") -> str:
     """Run a command of the demo project."""
     result = subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
-        env=environment(var),
+        env=environment(var, settings),
         capture_output=True,
         text=True,
         check=False,

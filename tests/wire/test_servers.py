@@ -1,17 +1,18 @@
-"""The contract over real sockets: the same answers from every server, in constant memory."""
+"""The contract over real sockets: the same answers from every server."""
 
 from __future__ import annotations
 
 import http.client
 import re
 import urllib.parse
+from pathlib import Path
 
 import pytest
 
 from tests.wire.servers import COMMANDS, manage, serving
 
 pytestmark = pytest.mark.slow
-BIG = 120 * 2**20  # bytes
+BLOCK = 64 * 1024  # bytes that are read and sent at once
 
 
 class Browser:
@@ -23,11 +24,8 @@ class Browser:
 
     def ask(self, method: str, url: str, data: dict | bytes | None = None, **headers: str):
         """Status, headers and body."""
-        parts = urllib.parse.urlsplit(self.base)
-        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        if self.cookies:
-            sent["Cookie"] = "; ".join(f"{k}={v}" for k, v in self.cookies.items())
+        connection = self.connect()
+        sent = {name.replace("_", "-"): value for name, value in headers.items()} | self.cookie()
         body = urllib.parse.urlencode(data) if isinstance(data, dict) else data
         if isinstance(data, dict):
             sent |= {"Content-Type": "application/x-www-form-urlencoded"}
@@ -39,6 +37,16 @@ class Browser:
             self.cookies[name] = rest.partition(";")[0]
         connection.close()
         return response.status, response.headers, content
+
+    def connect(self) -> http.client.HTTPConnection:
+        """A connection that is not open yet."""
+        parts = urllib.parse.urlsplit(self.base)
+        return http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
+
+    def cookie(self) -> dict[str, str]:
+        """The header that says who asks."""
+        pairs = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        return {"Cookie": pairs} if pairs else {}
 
     def log_in(self, name: str) -> None:
         """By the login page."""
@@ -77,6 +85,32 @@ def urls(demo):
     return said.split()
 
 
+LENGTHEN = """
+import os
+from images_app import *
+from django.core.files.storage import storages
+image = get_image_model().objects.filter(galleries__visibility='private')[2]
+path = storages[image.storage_alias].path(image.storage_name)
+with open(path, 'ab') as file:
+    file.write(os.urandom(5 * {block}))
+image.byte_size = os.path.getsize(path)
+image.save()
+print(image.original_url, path)
+"""
+
+
+@pytest.fixture(scope="module")
+def long_original(demo):
+    """The URL and the bytes of an original of more than five blocks."""
+    url, path = manage(demo, "shell", "-v0", "-c", LENGTHEN.format(block=BLOCK)).split()
+    return url, Path(path).read_bytes()
+
+
+def without_date(headers):
+    """Headers by name, but what each answer has of its own."""
+    return {name.lower(): value for name, value in headers.items() if name.lower() != "date"}
+
+
 def test_rendition__private_headers_and_304(editor, urls):
     status, headers, content = editor.ask("GET", urls[1])
     assert (status, headers["Content-Type"]) == (200, "image/jpeg")
@@ -110,10 +144,90 @@ def test_original__ranges(editor, urls):
     assert (status, headers["Content-Range"]) == (416, f"bytes */{size}")
 
 
-def test_original__head(editor, urls):
-    status, headers, content = editor.ask("HEAD", urls[0])
-    _, _, whole = editor.ask("GET", urls[0])
+@pytest.mark.parametrize("length", [1, 2, BLOCK, 2 * BLOCK + 1])
+def test_original__ranges_over_the_borders_of_blocks(editor, long_original, length):
+    url, whole = long_original
+    for start in (BLOCK - 1, BLOCK, BLOCK + 1):
+        stop = start + length
+        status, part, content = editor.ask("GET", url, Range=f"bytes={start}-{stop - 1}")
+        assert (status, content) == (206, whole[start:stop])
+        assert int(part["Content-Length"]) == length
+    assert editor.ask("GET", url)[2] == whole
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_head__is_as_get_without_a_body(editor, urls, which):
+    status, headers, content = editor.ask("HEAD", urls[which])
+    _, of_get, whole = editor.ask("GET", urls[which])
     assert (status, content, int(headers["Content-Length"])) == (200, b"", len(whole))
+    assert without_date(headers) == without_date(of_get)
+
+
+def test_original__304_promises_no_other_length(editor, urls):
+    _, headers, whole = editor.ask("GET", urls[0])
+    status, again, content = editor.ask("GET", urls[0], If_None_Match=headers["ETag"])
+    assert (status, content) == (304, b"")
+    assert again.get("Content-Length", str(len(whole))) == str(len(whole))
+    for name in ("ETag", "Cache-Control", "Vary", "Content-Security-Policy"):
+        assert again[name] == headers[name]
+
+
+def test_original__if_match(editor, urls):
+    status, headers, _ = editor.ask("GET", urls[0], If_Match='"other"')
+    assert (status, headers["Cache-Control"]) == (412, "no-store")
+    _, headers, whole = editor.ask("GET", urls[0])
+    status, _, content = editor.ask("GET", urls[0], If_Match=headers["ETag"])
+    assert (status, content) == (200, whole)
+
+
+def test_original__download(editor, urls):
+    _, shown, whole = editor.ask("GET", urls[0])
+    status, saved, content = editor.ask("GET", f"{urls[0]}?download")
+    assert (status, content) == (200, whole)
+    assert shown["Content-Disposition"].startswith("inline")
+    assert saved["Content-Disposition"].startswith("attachment; filename=")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_other_methods__are_405_to_everyone(server, editor, urls, method):
+    for browser in (editor, Browser(server.url)):
+        for url in (*urls, "/originals/00000000-0000-4000-8000-000000000000/1.jpg"):
+            status, headers, _ = browser.ask(method, url)
+            assert (status, headers["Allow"]) == (405, "GET, HEAD")
+            assert headers["Cache-Control"] == "no-store"
+
+
+def test_connection__goes_on_after_each_kind_of_answer(server, editor, urls):
+    _, headers, whole = editor.ask("GET", urls[0])
+    if server.name == "gunicorn":  # whose sync worker ends the connection with each answer
+        assert headers["Connection"] == "close"
+        return
+    _, _, small = editor.ask("GET", urls[1])
+    known, size = {"If-None-Match": headers["ETag"]}, len(whole)
+    connection = editor.connect()
+    connection.connect()
+    connection.auto_open = 0  # a connection that was closed shall fail, not be replaced
+    for method, sent, *expected in (
+        ("HEAD", {}, 200, b""),
+        ("GET", {}, 200, whole),
+        ("GET", known, 304, b""),
+        ("HEAD", known, 304, b""),
+        ("GET", {"Range": "bytes=9-99999"}, 206, whole[9:100_000]),
+        ("GET", {"Range": f"bytes={size}-"}, 416, b"Range not satisfiable."),
+        ("GET", {"If-Match": '"other"'}, 412, b"The image has changed."),
+        ("POST", {}, 405, b"Method not allowed."),
+    ):
+        assert on(connection, method, urls[0], editor.cookie() | sent) == expected
+        assert on(connection, "GET", urls[1], editor.cookie()) == [200, small]
+    connection.close()
+
+
+def on(connection, method, url, headers):
+    """Status and body of an answer that leaves the connection open."""
+    connection.request(method, url, headers=headers)
+    response = connection.getresponse()
+    assert not response.will_close
+    return [response.status, response.read()]
 
 
 def test_stranger__sees_nothing(server, urls):
@@ -150,36 +264,3 @@ def test_logout__clears_the_browsers_cache(server):
         "POST", "/logout/", {"csrfmiddlewaretoken": token}, Referer=server.url
     )
     assert (status, headers["Clear-Site-Data"]) == (302, '"cache"')
-
-
-MAKE_BIG = """
-from images_app.models import Image
-from django.core.files.storage import storages
-from django.core.files.base import ContentFile
-image = Image.objects.filter(galleries__visibility='private').last()
-storage = storages[image.storage_alias]
-with open(storage.path(image.storage_name), 'ab') as file:
-    file.truncate({size})
-image.byte_size = {size}
-image.save()
-print(image.original_url)
-"""
-
-
-def test_big_original__costs_no_memory(server, demo, editor):
-    """One slow reader of a large original: far less memory than its length."""
-    url = manage(demo, "shell", "-v0", "-c", MAKE_BIG.format(size=BIG)).strip()
-    parts = urllib.parse.urlsplit(server.url)
-    editor.ask("HEAD", url)
-    before = server.memory()
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
-    cookies = "; ".join(f"{k}={v}" for k, v in editor.cookies.items())
-    connection.request("GET", url, headers={"Cookie": cookies})
-    response = connection.getresponse()
-    read, most = 0, 0
-    while block := response.read(2**20):
-        read += len(block)
-        most = max(most, server.memory() - before)
-    connection.close()
-    assert read == BIG
-    assert most < 16 * 2**20
