@@ -54,9 +54,10 @@ $(BENCH_VENV)/.ready: benchmarks/requirements.txt
 	$(BENCH_VENV)/bin/pip install --quiet --require-hashes -r benchmarks/requirements.txt
 	@touch $@
 
-bench: $(BENCH_VENV)/.ready ## renditions beside the peers, on the photographs in PHOTOS=folder
+bench: $(BENCH_VENV)/.ready ## renditions and delivery beside the peers, on the photographs in PHOTOS=folder
 	@test -d "$(PHOTOS)" || { echo "Say which photographs: make bench PHOTOS=folder" >&2; exit 1; }
 	$(BENCH_VENV)/bin/python -m benchmarks.renditions "$(PHOTOS)"
+	$(BENCH_VENV)/bin/python -m benchmarks.delivery "$(PHOTOS)"
 
 docs: $(VENV)/.ready ## write the generated parts of the docs
 	$(RUN) docs/generate.py
