@@ -12,9 +12,10 @@ from images_app.models.image import (
     get_image_model,
     shown_size,
 )
-from images_app.models.prepared import find_visible
+from images_app.models.lookup import find_visible
 from images_app.models.querysets import GalleryQuerySet, ImageQuerySet
 from images_app.models.rendition import Rendition, RenditionLease
+from images_app.models.session_user import session_user
 
 __all__ = [
     "IMAGE_MODEL",
@@ -30,5 +31,6 @@ __all__ = [
     "RenditionLease",
     "find_visible",
     "get_image_model",
+    "session_user",
     "shown_size",
 ]

@@ -16,6 +16,7 @@ from images_app.models import (
     ImageQuerySet,
     find_visible,
     get_image_model,
+    session_user,
 )
 
 _ANONYMOUS = Viewer(user=AnonymousUser())
@@ -23,7 +24,7 @@ _ANONYMOUS = Viewer(user=AnonymousUser())
 
 def viewer_of(request: HttpRequest) -> Viewer:
     """Answer with who is asking."""
-    return Viewer(user=request.user)
+    return Viewer(user=session_user(request))
 
 
 def visible_images(
@@ -73,7 +74,7 @@ def find_image(
         image = find_visible(_ANONYMOUS, public_id, access, rendition)
         if image is not None:
             return image, True
-        if not request.user.is_authenticated:
+        if not session_user(request).is_authenticated:
             return None
     image = find_visible(viewer_of(request), public_id, access, rendition)
     return None if image is None else (image, False)

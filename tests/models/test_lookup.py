@@ -1,0 +1,162 @@
+"""One image by the policy's query, compiled once: never another answer than the queryset's."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.db import connections
+from django.utils import timezone
+
+from images_app.access import Level, Right, Viewer
+from images_app.conf import get_engine, get_settings
+from images_app.models import Grant, Image, find_visible
+from images_app.policies import DefaultPolicy
+from images_app.renditions import locate_rendition
+from tests.world import VIEWERS, make_world
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def nothing_prepared():
+    """Each test prepares its own queries."""
+    vars(connections["default"]).pop("images_app_prepared", None)
+
+
+@pytest.fixture
+def world():
+    return make_world()
+
+
+def identity() -> tuple[str, str]:
+    spec = get_settings().presets["thumb"].spec(320, "jpeg")
+    return spec.fingerprint(get_engine().output_version), "jpeg"
+
+
+def test_answer__is_that_of_the_queryset_for_everybody(world):
+    """Twice, so that each viewer also meets what was compiled for others."""
+    for _ in range(2):
+        for name in VIEWERS:
+            viewer = Viewer(user=world.users[name])
+            for access in (*Level, *Right):
+                for rendition in (None, identity()):
+                    images = Image.objects.visible_to(viewer, access, annotate=False)
+                    expected = set(images.values_list("public_id", flat=True))
+                    found = {
+                        image.public_id
+                        for image in world.images.values()
+                        if find_visible(viewer, image.public_id, access, rendition)
+                    }
+                    assert found == expected, (name, access, rendition)
+
+
+def test_nobody_sees__what_is_not_there(world):
+    for name in VIEWERS:
+        assert find_visible(Viewer(user=world.users[name]), uuid.uuid4(), Level.PREVIEW) is None
+
+
+def test_policy__is_asked_once_for_a_kind_of_viewers(world, monkeypatch):
+    image = world.images["private"]
+    for name in ("gallery owner", "anonymous"):
+        find_visible(Viewer(user=world.users[name]), image.public_id, Level.VIEW)
+    monkeypatch.setattr(DefaultPolicy, "images", lambda *args, **kwargs: pytest.fail("asked"))
+    seen = {
+        name: find_visible(Viewer(user=world.users[name]), image.public_id, Level.VIEW) is not None
+        for name in VIEWERS
+        if not getattr(world.users[name], "is_staff", False)
+    }
+    assert {name for name, is_seen in seen.items() if is_seen} == {
+        "member",
+        "group member",
+        "downloader",
+        "changer",
+        "image grantee",
+        "gallery owner",
+        "image owner",
+    }
+
+
+def test_image__has_what_the_bytes_need_and_loads_the_rest(world, django_assert_num_queries, files):
+    image, viewer = world.images["private"], Viewer(user=world.users["gallery owner"])
+    spec = get_settings().presets["thumb"].spec(320, "jpeg")
+    found = find_visible(viewer, image.public_id, Level.VIEW, identity())
+    with django_assert_num_queries(0):
+        for name in ("title", "version", "storage_name", "byte_size", "format", "width", "frames"):
+            assert getattr(found, name) == getattr(image, name)
+        assert found == image
+        assert found.rendition_alias is None
+    assert found.checksum == image.checksum
+    locate_rendition(found, spec)
+    again = find_visible(viewer, image.public_id, Level.VIEW, identity())
+    with django_assert_num_queries(0):
+        assert locate_rendition(again, spec).length == again.rendition_size
+
+
+def test_moment__is_that_of_each_request(world):
+    image, user = world.images["loose"], world.users["stranger"]
+    end = timezone.now() + timedelta(hours=1)
+    Grant.objects.create(image=image, user=user, level=Level.VIEW, ends_at=end)
+    early, late = (Viewer(user=user, at=end + timedelta(seconds=s)) for s in (-1, 1))
+    for viewer, is_seen in ((early, True), (late, False), (early, True), (Viewer(user=user), True)):
+        assert (find_visible(viewer, image.public_id, Level.VIEW) is not None) is is_seen
+
+
+class Narrower(DefaultPolicy):
+    """Another rule than its base class, which names the kinds."""
+
+    def images(self, viewer, queryset, access, *, annotate=True):
+        found = super().images(viewer, queryset, access, annotate=annotate)
+        return found.filter(title=viewer.user.username)
+
+
+class Unrepeatable(DefaultPolicy):
+    """Depends on the key in another way than by its value."""
+
+    def images(self, viewer, queryset, access, *, annotate=True):
+        return queryset.filter(title=f"for {viewer.user.pk}")
+
+    def viewer_kind(self, viewer):
+        return "all"
+
+
+class Failing(Unrepeatable):
+    """Cannot be asked for a viewer that is made up."""
+
+    def images(self, viewer, queryset, access, *, annotate=True):
+        viewer.user.groups.model.objects.get(user=viewer.user.pk)
+        return queryset.filter(owner=viewer.user.pk)
+
+    def viewer_kind(self, viewer):
+        return "all"
+
+
+@pytest.mark.parametrize("policy", [Narrower, Unrepeatable])
+def test_policy__that_cannot_be_prepared_is_asked_each_time(world, settings, policy):
+    settings.IMAGES_APP = {"POLICY": {"BACKEND": f"{__name__}.{policy.__name__}"}}
+    first, second = world.users["gallery owner"], world.users["downloader"]
+    image = world.images["private"]
+    for user in (first, second):
+        Image.objects.update(title="nobody's")
+        assert find_visible(Viewer(user=user), image.public_id, Level.VIEW) is None
+        name = user.username if policy is Narrower else f"for {user.pk}"
+        Image.objects.update(title=name)
+        assert find_visible(Viewer(user=user), image.public_id, Level.VIEW) == image
+    assert find_visible(Viewer(user=first), image.public_id, Level.VIEW) is None
+
+
+def test_policy__that_fails_for_a_stand_in_still_answers(world, settings):
+    settings.IMAGES_APP = {"POLICY": {"BACKEND": f"{__name__}.Failing"}}
+    member = world.users["group member"]
+    image = world.images["private"]
+    assert find_visible(Viewer(user=member), image.public_id, Level.VIEW) is None
+    Image.objects.update(owner=member)
+    assert find_visible(Viewer(user=member), image.public_id, Level.VIEW) == image
+
+
+def test_kinds__of_the_default_policy():
+    kind = DefaultPolicy().viewer_kind
+    anonymous = Viewer(user=AnonymousUser())
+    assert kind(anonymous) == "anonymous"
