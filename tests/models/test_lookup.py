@@ -60,7 +60,7 @@ def test_nobody_sees__what_is_not_there(world):
 
 def test_policy__is_asked_once_for_a_kind_of_viewers(world, monkeypatch):
     image = world.images["private"]
-    for name in ("gallery owner", "anonymous"):
+    for name in ("gallery owner", "anonymous", "inactive"):
         find_visible(Viewer(user=world.users[name]), image.public_id, Level.VIEW)
     monkeypatch.setattr(DefaultPolicy, "images", lambda *args, **kwargs: pytest.fail("asked"))
     seen = {
