@@ -63,7 +63,7 @@ class _Answer:
 
 def _is_whole(start: Message, length: int) -> bool:
     """Tell whether a file's own bytes are what was announced: some middleware compress."""
-    headers = [(bytes(name).lower(), bytes(value)) for name, value in start["headers"]]
+    headers = [(bytes(name).lower(), bytes(value)) for name, value in start.get("headers", ())]
     lengths = [value for name, value in headers if name == b"content-length"]
     is_encoded = any(name == b"content-encoding" for name, _ in headers)
     return start["status"] == HTTPStatus.OK and lengths == [b"%d" % length] and not is_encoded

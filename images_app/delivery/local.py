@@ -21,4 +21,7 @@ def local_file(storage: Any, name: str) -> Path | None:
         path = Path(storage.path(name))
     except NotImplementedError:
         return None
-    return path if path.is_file() else None
+    try:
+        return path if path.is_file() else None
+    except OSError:  # a network file system that is away; who streams finds out why
+        return None

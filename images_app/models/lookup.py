@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import copy
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import AnonymousUser
 from django.db import models, router
 from django.utils import timezone
 
@@ -65,6 +66,7 @@ def find_visible(
 def _find_prepared(viewer: Viewer, access: Access, values: Values, kind: Any) -> Any:
     user: Any = viewer.user
     model, has_rendition = get_image_model(), "fingerprint" in values
+    policy = get_policy()
     alias = router.db_for_read(model)
     columns = _columns(model)
     values |= {"at": viewer.at or timezone.now()}
@@ -74,12 +76,13 @@ def _find_prepared(viewer: Viewer, access: Access, values: Values, kind: Any) ->
         fields = {**_ADAPTED, "pk": user._meta.pk}
 
     def query(wanted: Values) -> Any:
-        stand_in = Viewer(user=_with_key(user, wanted.get("pk")), at=wanted["at"])
+        stand_in = Viewer(user=_stand_in(user, wanted.get("pk")), at=wanted["at"])
         wanted_columns = (*columns, *(_MADE if has_rendition else ()))
         return _query(stand_in, access, wanted).values_list(*wanted_columns)
 
+    who = (user.__class__, type(user.pk), *_flags(user).values())
     found = prepared(
-        (get_policy(), kind, type(user), type(user.pk), access, model, has_rendition),
+        (_Identity(policy), kind, *who, access, model, has_rendition),
         alias,
         query,
         {name: type(value) for name, value in values.items()},
@@ -108,9 +111,12 @@ def _query(viewer: Viewer, access: Access, wanted: Values) -> ImageQuerySet:
 
 def _kind(policy: Any, viewer: Viewer) -> Any:
     """Ask the policy, unless a subclass has another rule than the class that names the kinds."""
+    if "images" in getattr(policy, "__dict__", {}):
+        return None
     for cls in type(policy).__mro__:
         if "viewer_kind" in vars(cls):
-            return policy.viewer_kind(viewer)
+            is_ordinary = not viewer.is_authenticated or hasattr(viewer.user, "_meta")
+            return policy.viewer_kind(viewer) if is_ordinary else None
         if "images" in vars(cls):
             return None
     return None
@@ -122,9 +128,35 @@ def _columns(model: type[AbstractImage]) -> tuple[str, ...]:
     return tuple(field.attname for field in fields if field.attname in _FIELDS)
 
 
-def _with_key(user: Any, key: Any) -> Any:
+def _flags(user: Any) -> dict[str, bool]:
+    """Answer with what a policy may ask of the user besides the key."""
+    names = ("is_authenticated", "is_active", "is_staff", "is_superuser")
+    return {name: bool(getattr(user, name, False)) for name in names}
+
+
+def _stand_in(user: Any, key: Any) -> Any:
+    """Answer with a user who has a made-up key and the flags, and nothing else of this one.
+
+    What a policy asks of it beyond that fails, and then its query is not prepared.
+    """
     if key is None:
-        return user
-    other = copy.copy(user)
-    other.pk = key
-    return other
+        return AnonymousUser()
+    model = user.__class__
+    known = {model._meta.pk.attname: key}
+    columns = {field.attname for field in model._meta.concrete_fields}
+    known |= {name: value for name, value in _flags(user).items() if name in columns}
+    names = [f.attname for f in model._meta.concrete_fields if f.attname in known]
+    return model.from_db(None, names, [known[name] for name in names])
+
+
+@dataclass(frozen=True)
+class _Identity:
+    """A policy as a part of a key, whether it can be hashed or not; it lives as long as the key."""
+
+    policy: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and self.policy is other.policy
+
+    def __hash__(self) -> int:
+        return id(self.policy)

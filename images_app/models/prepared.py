@@ -6,7 +6,7 @@ same work each time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,9 @@ from django.db import connections
 from django.db.models import Field, QuerySet
 
 Values = dict[str, Any]
+
+_MOST = 500  # queries kept: a policy may name more kinds of viewers than is wise
+_prepared: dict[Hashable, Prepared | None] = {}  # of the process, whatever its threads
 
 # Pairs of values that nobody has: what changes with them in the compiled query is their place.
 _STAND_INS: dict[type, tuple[tuple[Any, Any], ...]] = {
@@ -41,7 +44,7 @@ class Prepared:
     sql: str
     parameters: tuple[Any, ...]
     places: tuple[str | None, ...]
-    converters: tuple[tuple[int, Callable[[Any], Any]], ...]
+    converters: tuple[tuple[int, Any, Any], ...]  # (column, functions, its expression)
 
     def first(self, alias: str, adapted: Values) -> list[Any] | None:
         """Answer with the first row, or None.
@@ -55,14 +58,16 @@ class Prepared:
             fixed if name is None else adapted[name]
             for fixed, name in zip(self.parameters, self.places, strict=True)
         ]
-        with connections[alias].cursor() as cursor:
+        connection = connections[alias]
+        with connection.cursor() as cursor:
             cursor.execute(self.sql, parameters)
             row = cursor.fetchone()
         if row is None:
             return None
         values = list(row)
-        for number, convert in self.converters:
-            values[number] = convert(values[number])
+        for number, functions, expression in self.converters:
+            for convert in functions:
+                values[number] = convert(values[number], expression, connection)
         return values
 
 
@@ -86,16 +91,20 @@ def prepared(
         None where it depends on the values in a way that cannot be repeated from outside.
 
     """
-    # Kept with the connection, which belongs to a thread and whose dialect the SQL speaks.
-    plans: dict[Hashable, Prepared | None] = vars(connections[alias]).setdefault(
-        "images_app_prepared", {}
-    )
-    if key not in plans:
-        try:
-            plans[key] = _prepare(alias, query, names, fields)
-        except Exception:  # noqa: BLE001 (no stand-in fits, or the query is always empty)
-            plans[key] = None
-    return plans[key]
+    connection = connections[alias]
+    whole_key = (key, alias, connection.vendor, connection.settings_dict["TIME_ZONE"])
+    try:
+        return _prepared[whole_key]
+    except KeyError:
+        pass
+    try:
+        found = _prepare(alias, query, names, fields)
+    except Exception:  # noqa: BLE001 (no stand-in fits, or the query is always empty)
+        found = None
+    if len(_prepared) >= _MOST:
+        _prepared.clear()
+    _prepared[whole_key] = found
+    return found
 
 
 def adapt(alias: str, values: Values, fields: dict[str, Field[Any, Any]]) -> Values:
@@ -131,7 +140,12 @@ def _prepare(
         sql=sql,
         parameters=tuple(parameters),
         places=tuple(places),
-        converters=tuple(_converters(compiler)),
+        converters=tuple(
+            (number, tuple(functions), expression)
+            for number, (functions, expression) in compiler.get_converters(
+                [column[0] for column in compiler.select]
+            ).items()
+        ),
     )
 
 
@@ -142,16 +156,3 @@ def _stand_ins(names: dict[str, type]) -> tuple[Values, Values]:
         {name: pair[0] for name, pair in pairs.items()},
         {name: pair[1] for name, pair in pairs.items()},
     )
-
-
-def _converters(compiler: Any) -> Iterator[tuple[int, Callable[[Any], Any]]]:
-    """Yield what makes Python's values of the database's, as its compiler would."""
-    found = compiler.get_converters([column[0] for column in compiler.select])
-    for number, (functions, expression) in found.items():
-
-        def convert(value: Any, functions: Any = functions, expression: Any = expression) -> Any:
-            for function in functions:
-                value = function(value, expression, compiler.connection)
-            return value
-
-        yield number, convert

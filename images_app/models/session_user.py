@@ -14,12 +14,12 @@ from django.contrib.auth import (
 )
 from django.contrib.auth.backends import ModelBackend
 from django.db import router
-from django.db.models.query import ModelIterable
+from django.db.models import Manager, QuerySet
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 from django.utils.functional import SimpleLazyObject, empty
 
-from images_app.models.prepared import Values, adapt, prepared
+from images_app.models.prepared import adapt, prepared
 
 _OURS = "AuthenticationMiddleware.process_request.<locals>.<lambda>"
 
@@ -33,7 +33,8 @@ def session_user(request: HttpRequest) -> Any:
     no, Django itself decides.
     """
     user: Any = vars(request).get("user")
-    if isinstance(user, SimpleLazyObject) and _is_djangos_and_new(user):
+    is_known = "_cached_user" in vars(request)  # to Django, or set by somebody else
+    if isinstance(user, SimpleLazyObject) and not is_known and _is_djangos_and_new(user):
         found = _find(request)
         if found is not None:
             # Where Django's middleware keeps it, so that request.user is the same object.
@@ -60,26 +61,37 @@ def _find(request: HttpRequest) -> Any:
     backend: Any = load_backend(backend_path)
     if getattr(type(backend), "get_user", None) is not ModelBackend.get_user:
         return None
+    if not _is_plain(model._default_manager):
+        return None
     user = _user_by_key(model, model._meta.pk.to_python(session[SESSION_KEY]))
     if user is None or not backend.user_can_authenticate(user):
         return None
+    if not hasattr(user, "get_session_auth_hash"):
+        return user
     given = session.get(HASH_SESSION_KEY)
     is_same = given and constant_time_compare(given, user.get_session_auth_hash())
     return user if is_same else None
+
+
+def _is_plain(manager: Any) -> bool:
+    """Tell whether a manager has all users, at all times: one that does not is asked each time."""
+    return (
+        type(manager).get_queryset is Manager.get_queryset
+        and type(manager.get_queryset()) is QuerySet
+        and manager._db is None  # noqa: SLF001
+    )
 
 
 def _user_by_key(model: Any, key: Any) -> Any:
     alias = router.db_for_read(model)
     columns = [field.attname for field in model._meta.concrete_fields]
     fields = {"pk": model._meta.pk}
-
-    def query(values: Values) -> Any:
-        users = model._default_manager.filter(pk=values["pk"])
-        if users.query.annotations or users._iterable_class is not ModelIterable:  # noqa: SLF001
-            message = "This manager's users have more than their columns."
-            raise TypeError(message)
-        return users.values_list(*columns)[:1]
-
-    found = prepared(("session_user", model, type(key)), alias, query, {"pk": type(key)}, fields)
+    found = prepared(
+        ("session_user", model, type(key)),
+        alias,
+        lambda values: model._default_manager.filter(pk=values["pk"]).values_list(*columns)[:1],
+        {"pk": type(key)},
+        fields,
+    )
     row = None if found is None else found.first(alias, adapt(alias, {"pk": key}, fields))
     return None if row is None else model.from_db(alias, columns, row)

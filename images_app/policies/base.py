@@ -23,8 +23,9 @@ class Policy(Protocol):
 
     A policy may have ``viewer_kind(viewer)``, and then single images are found faster. Viewers
     of one kind (any hashable value) must get querysets that differ in ``viewer.user.pk`` and
-    ``viewer.at`` alone, and are never asked for anything else of the user; None is for those of
-    whom that cannot be said. A subclass that changes ``images`` has no kinds until it names them.
+    ``viewer.at`` alone; besides these, only the user's class and ``is_active``, ``is_staff`` and
+    ``is_superuser`` may count. None is for those of whom that cannot be said. A subclass that
+    changes ``images`` has no kinds until it names them.
 
     What it does not know, it denies. It never makes rows appear twice (EXISTS, not joins).
     """

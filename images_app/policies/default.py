@@ -54,9 +54,9 @@ class DefaultPolicy:
 
     def viewer_kind(self, viewer: Viewer) -> str | None:
         """See Policy: what staff may do depends on their permissions, so they are of no kind."""
-        if not viewer.is_authenticated or viewer.user.pk is None:
+        if not viewer.is_authenticated:
             return "anonymous"
-        if getattr(viewer.user, "is_staff", False):
+        if viewer.user.pk is None or getattr(viewer.user, "is_staff", False):
             return None
         return "grouped" if hasattr(viewer.user, "groups") else "alone"
 

@@ -47,7 +47,7 @@ class DjangoSigner:
 
     def verify(self, request: HttpRequest) -> float | None:
         """See Signer."""
-        found = _QUERY.fullmatch(request.META["QUERY_STRING"])
+        found = _QUERY.fullmatch(request.META.get("QUERY_STRING", ""))
         if found is None:
             return None
         given, expires = found[1], int(found[2])

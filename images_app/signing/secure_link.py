@@ -53,7 +53,7 @@ class SecureLinkSigner:
 
     def verify(self, request: HttpRequest) -> float | None:
         """See Signer."""
-        found = _QUERY.fullmatch(request.META["QUERY_STRING"])
+        found = _QUERY.fullmatch(request.META.get("QUERY_STRING", ""))
         if found is None:
             return None
         given, expires, date = found[1], int(found[2]), found[3]

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.db import connections
 from django.utils import timezone
 
 from images_app.access import Level, Right, Viewer
 from images_app.conf import get_engine, get_settings
 from images_app.models import Grant, Image, find_visible
+from images_app.models import prepared as prepared_module
 from images_app.policies import DefaultPolicy
 from images_app.renditions import locate_rendition
 from tests.world import VIEWERS, make_world
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def nothing_prepared():
     """Each test prepares its own queries."""
-    vars(connections["default"]).pop("images_app_prepared", None)
+    prepared_module._prepared.clear()
 
 
 @pytest.fixture

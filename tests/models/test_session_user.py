@@ -7,11 +7,11 @@ from django.contrib.auth import SESSION_KEY, get_user
 from django.contrib.auth.backends import AllowAllUsersModelBackend, ModelBackend
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.auth.models import AnonymousUser
-from django.db import connections
 from django.db.models import Value
 from django.test import RequestFactory
 from django.utils.functional import SimpleLazyObject
 
+from images_app.models import prepared as prepared_module
 from images_app.models import session_user
 
 pytestmark = pytest.mark.django_db
@@ -37,7 +37,7 @@ def request_of(client):
     """A request as Django's middleware leaves it, for who is logged in by a client."""
 
     def make(user=None, backend=MODEL_BACKEND):
-        vars(connections["default"]).pop("images_app_prepared", None)
+        prepared_module._prepared.clear()
         if user is not None:
             client.force_login(user, backend=backend)
         request = RequestFactory().get("/")
