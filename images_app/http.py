@@ -139,15 +139,21 @@ def conditional_response(
         for name, value in headers.items()
         if not name.startswith("Content-") or name == "Content-Security-Policy"
     }
-    # Streamed, or Django's middleware would add `Content-Length: 0`, which is not the length
-    # of what a 200 would send (RFC 9110 8.6).
-    not_modified = StreamingHttpResponse(
-        _nothing_async() if isinstance(request, ASGIRequest) else iter(()),
-        status=HTTPStatus.NOT_MODIFIED,
-        headers=kept,
-    )
+    not_modified = bodiless_response(request, HTTPStatus.NOT_MODIFIED, kept)
     del not_modified.headers["Content-Type"]
     return not_modified
+
+
+def bodiless_response(
+    request: HttpRequest, status: int, headers: dict[str, str]
+) -> StreamingHttpResponse:
+    """Answer with a status that has no body.
+
+    Streamed, or Django's middleware would add `Content-Length: 0`, which is not the length of
+    what a 200 would send, and forbidden in a 204 (RFC 9110 8.6).
+    """
+    nothing = _nothing_async() if isinstance(request, ASGIRequest) else iter(())
+    return StreamingHttpResponse(nothing, status=status, headers=headers)
 
 
 @contextmanager

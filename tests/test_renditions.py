@@ -27,6 +27,7 @@ from images_app.renditions import (
     is_made_for,
     locate_original,
     locate_rendition,
+    locate_unrecorded,
     make_renditions,
     open_stored,
     rendition_url,
@@ -832,3 +833,35 @@ def test_cache__never_keeps_a_file_of_another_length(make_image, spec, kept):
     with pytest.raises(StorageUnavailable):
         location.in_memory()
     assert kept.get(f"images_app.rendition:{location.name}") is None
+
+
+def test_cache__that_is_away_is_done_without(make_image, spec, kept, monkeypatch, caplog):
+    image = make_image()
+    content = read(locate_rendition(image, spec))
+    for name in ("get", "set"):
+        monkeypatch.setattr(type(kept), name, failing(ConnectionError("redis")))
+    assert locate_rendition(image, spec).in_memory() == content
+    assert locate_unrecorded(image.public_id, 1, spec) is not None
+    assert "code=cache_unavailable" in caplog.text
+
+
+def test_cache__of_a_storage_that_breaks_while_it_is_read(make_image, spec, kept, monkeypatch):
+    image = make_image()
+    location = locate_rendition(image, spec)
+    broken = SimpleNamespace(read=failing(OSError("cut")), close=lambda: None)
+    monkeypatch.setattr(storages[RENDITIONS], "open", lambda *args: broken)
+    with pytest.raises(StorageUnavailable):
+        location.in_memory()
+
+
+def test_unrecorded__is_found_by_its_name_alone(make_image, spec, kept, monkeypatch, settings):
+    image = make_image()
+    assert locate_unrecorded(image.public_id, 1, spec) is None
+    content = read(locate_rendition(image, spec))
+    assert read(locate_unrecorded(image.public_id, 1, spec)) == content
+    assert locate_unrecorded(image.public_id, 1, spec).in_memory() == content
+    # From here on it is in the cache, and a storage that is far away is spared.
+    monkeypatch.setattr(storages[RENDITIONS], "size", failing(OSError("far away")))
+    assert locate_unrecorded(image.public_id, 1, spec).length == len(content)
+    settings.IMAGES_APP = {}
+    assert locate_unrecorded(image.public_id, 1, spec) is None  # the record knows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import time
 from typing import Any
@@ -13,6 +14,8 @@ from django.core.cache import caches
 from images_app.exceptions import StorageUnavailable
 from images_app.representation import Location
 from images_app.windows import Window, checked_lifetime, current_window
+
+logger = logging.getLogger("images_app.delivery")
 
 # What S3 (two versions), CloudFront, Google Cloud Storage and Azure call their signatures.
 _SIGNATURES = {"X-Amz-Signature", "Signature", "X-Goog-Signature", "sig"}
@@ -53,14 +56,29 @@ class Presigner:
             "cache_control": at_most(headers["Cache-Control"], window.stop - window.start),
         }
         key = _key(location, wanted, window)
-        cache = caches[self._cache]
-        known = cache.get(key)
-        if known is None:
-            made = _signed(location, wanted, expires_in=int(window.expires_at - now))
+        url = self._kept(key)
+        if url is None:
+            url = _signed(location, wanted, expires_in=int(window.expires_at - now))
             # Another process may have been faster: its URL is the one for this window.
-            cache.add(key, made, window.stop - window.start)
-            known = cache.get(key) or made
-        return known, max(0, int(window.stop - now))
+            url = self._keep(key, url, window.stop - window.start)
+        return url, max(0, int(window.stop - now))
+
+    def _kept(self, key: str) -> str | None:
+        try:
+            url: str | None = caches[self._cache].get(key)
+        except Exception:
+            # Without the cache, browsers fetch more than they need; they do get their images.
+            logger.exception("code=cache_unavailable")
+            return None
+        return url
+
+    def _keep(self, key: str, url: str, seconds: int) -> str:
+        try:
+            caches[self._cache].add(key, url, seconds)
+        except Exception:
+            logger.exception("code=cache_unavailable")
+            return url
+        return self._kept(key) or url
 
 
 def at_most(cache_control: str, seconds: int) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import IO
 
 from django.core.cache import caches
@@ -55,25 +56,27 @@ def locate_unrecorded(public_id: object, version: int, spec: RenditionSpec) -> L
     """Find the bytes of a rendition by its name alone, without a query.
 
     Returns:
-        None where there are none under that name: not made yet, or not any more.
-
-    Raises:
-        StorageUnavailable: when the storage cannot be asked.
+        None where there are none under that name, or the storage does not say.
 
     """
     fingerprint = spec.fingerprint(get_engine().output_version)
     name = rendition_name(public_id, version, fingerprint, spec.format)
+
+    def open_range(start: int, stop: int) -> IO[bytes]:
+        return open_stored_range(RENDITIONS, name, start, stop)
+
+    kept = _known_to_cache(name)
+    if kept is not None:
+        return replace(
+            _rendition_location(RENDITIONS, name, len(kept), open_range), in_memory=lambda: kept
+        )
     try:
         with failures_told_apart(RENDITIONS, may_be_absent=True):
             length = storages[RENDITIONS].size(name)
-    except BytesGone:
+    except (BytesGone, StorageUnavailable):
+        # Some object stores refuse to say whether something is there; the record knows.
         return None
-    return _rendition_location(
-        RENDITIONS,
-        name,
-        length,
-        lambda start, stop: open_stored_range(RENDITIONS, name, start, stop),
-    )
+    return _rendition_location(RENDITIONS, name, length, open_range)
 
 
 def locate_original(image: AbstractImage) -> Location:
@@ -103,16 +106,37 @@ def _rendition_location(alias: str, name: str, length: int, open_range: OpenRang
 
 def _kept(name: str, length: int, open_range: OpenRange) -> bytes:
     """Answer with a small rendition's bytes from the cache, where they are put first."""
-    cache = caches[get_settings().rendition_cache]
-    key = f"images_app.rendition:{name}"  # names the version: other bytes have another name
-    content: bytes | None = cache.get(key)
+    content = _known_to_cache(name)
     if content is None or len(content) != length:
-        with closing(open_range(0, length)) as file:
+        with failures_told_apart(RENDITIONS), closing(open_range(0, length)) as file:
             content = file.read(length)
         if len(content) != length:
             raise StorageUnavailable("stored with another length")
-        cache.set(key, content)
+        with _failures_of_the_cache_logged():
+            caches[get_settings().rendition_cache].set(_key(name), content)
     return content
+
+
+def _known_to_cache(name: str) -> bytes | None:
+    alias = get_settings().rendition_cache
+    content: bytes | None = None
+    if alias:
+        with _failures_of_the_cache_logged():
+            content = caches[alias].get(_key(name))
+    return content
+
+
+def _key(name: str) -> str:
+    return f"images_app.rendition:{name}"  # names the version: other bytes have another name
+
+
+@contextmanager
+def _failures_of_the_cache_logged() -> Iterator[None]:
+    """Go on without the cache when it is away."""
+    try:
+        yield
+    except Exception:
+        logger.exception("code=cache_unavailable")
 
 
 def _storage(alias: str) -> object:

@@ -9,7 +9,7 @@ from typing import IO
 
 from django.core.files.storage import storages
 
-from images_app.exceptions import BytesGone, StorageUnavailable
+from images_app.exceptions import BytesGone, ImagesAppError, StorageUnavailable
 from images_app.storages import open_range
 
 logger = logging.getLogger("images_app.renditions")
@@ -39,11 +39,14 @@ def failures_told_apart(alias: str, *, may_be_absent: bool = False) -> Iterator[
     """Tell bytes that are gone from a storage that cannot be asked, and log what is amiss."""
     try:
         yield
+    except ImagesAppError:
+        raise
     except FileNotFoundError as error:
         if not may_be_absent:
             logger.error("code=bytes_gone storage=%s", alias)  # noqa: TRY400 (the cause is named)
         raise BytesGone from error
     except Exception as error:
         # Object stores raise their own types for whatever their network does.
-        logger.exception("code=storage_unavailable storage=%s", alias)
+        if not may_be_absent:
+            logger.exception("code=storage_unavailable storage=%s", alias)
         raise StorageUnavailable(type(error).__name__) from error

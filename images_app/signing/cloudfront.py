@@ -9,6 +9,7 @@ from base64 import b64encode
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -19,6 +20,7 @@ from images_app.windows import checked_lifetime, current_window
 ORIGIN_HEADER = "X-Images-Origin-Secret"
 _KEPT = 20_000  # signatures: those of a window's pages need not be made twice
 _SHORTEST_SECRET = 32
+_RSA_BITS = 2048
 
 
 class CloudFrontSigner:
@@ -43,8 +45,9 @@ class CloudFrontSigner:
             base_url: of the distribution, without a path: `https://d111.cloudfront.net`.
             key_id: of the public key in the distribution's key group.
             private_key: the path of a PEM file, RSA 2048 or ECDSA P-256.
-            origin_secret: what the distribution sends to Django in X-Images-Origin-Secret, on
-                the behaviour that verifies signatures and nowhere else; 32 letters or more.
+            origin_secret: what an origin of the distribution adds to requests to Django as
+                X-Images-Origin-Secret: one that is used by the behaviour that verifies
+                signatures, and by no other; 32 letters or more.
                 Empty: what has not been made yet is served by Django to who is logged in only.
             lifetime: in seconds; until then, a revoked right may still be used.
 
@@ -59,8 +62,8 @@ class CloudFrontSigner:
         self._base_url, self._key_id = base_url.rstrip("/"), key_id
         self._origin_secret, self._lifetime = origin_secret, checked_lifetime(lifetime)
         self._key: Any = serialization.load_pem_private_key(Path(private_key).read_bytes(), None)
-        if not isinstance(self._key, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey)):
-            raise ValueError("private_key must be an RSA or an ECDSA key.")  # noqa: TRY004
+        if not _is_known_to_cloudfront(self._key):
+            raise ValueError("private_key must be an RSA key of 2048 bits, or ECDSA on P-256.")
         self._signature = lru_cache(_KEPT)(self._make_signature)
 
     def sign(self, path: str, *, max_age: int) -> str:
@@ -75,7 +78,7 @@ class CloudFrontSigner:
     def verify(self, request: HttpRequest) -> float | None:
         """See Signer; the expiry has been taken off, so nothing may be kept."""
         given = request.headers.get(ORIGIN_HEADER, "")
-        if not self._origin_secret or not given:
+        if not self._origin_secret or not given or not _is_spelled_plainly(request):
             return None
         is_ours = hmac.compare_digest(given.encode(), self._origin_secret.encode())
         return time.time() if is_ours else None
@@ -90,3 +93,22 @@ class CloudFrontSigner:
             # Deterministic, or two processes would give two URLs of one image.
             signed = self._key.sign(policy, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
         return b64encode(signed).decode().translate(str.maketrans("+=/", "-_~"))
+
+
+def _is_known_to_cloudfront(key: Any) -> bool:
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.key_size == _RSA_BITS
+    return isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1)
+
+
+def _is_spelled_plainly(request: HttpRequest) -> bool:
+    """Tell whether the path came as we write it.
+
+    CloudFront chooses by the path as it is spelled whether it asks for a signature: `%2F`
+    for a slash may be none of its patterns, and would still lead here.
+    """
+    scope = getattr(request, "scope", {})
+    said = (scope.get("raw_path"), request.META.get("RAW_URI"), request.META.get("REQUEST_URI"))
+    raw: Any = next(filter(None, said), "")
+    path = raw.decode("latin-1") if isinstance(raw, bytes) else raw
+    return bool(path.partition("?")[0] == quote(request.path))

@@ -12,13 +12,15 @@ from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 
 from images_app.access import Level
 from images_app.conf import get_engine, get_settings, get_signer
 from images_app.exceptions import ImagesAppError
 from images_app.http import (
+    bodiless_response,
     error_response,
     negotiate,
     not_found,
@@ -48,6 +50,7 @@ View = Callable[..., HttpResponseBase]
 def _image_bytes(view: Callable[..., Representation | None]) -> View:
     """Carry a view's representation to the client; None is the one 404."""
 
+    @login_not_required  # LoginRequiredMiddleware would tell strangers what is there
     @read_only
     @wraps(view)
     def answer(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
@@ -65,6 +68,7 @@ def _image_bytes(view: Callable[..., Representation | None]) -> View:
     return answer
 
 
+@login_not_required
 @read_only
 def nothing(request: HttpRequest, *, rest: str) -> HttpResponseBase:
     """Answer for an address that no image can have, as for one that it has not."""
@@ -85,6 +89,7 @@ def rendition(
     )
 
 
+@login_not_required
 @read_only
 def decision(
     request: HttpRequest, *, public_id: UUID, version: str, file_name: str
@@ -94,7 +99,7 @@ def decision(
     if representation is None:
         return plain_response(HTTPStatus.FORBIDDEN, "Forbidden.")
     headers = representation_headers(representation)
-    return HttpResponse(status=HTTPStatus.NO_CONTENT, headers=headers)
+    return bodiless_response(request, HTTPStatus.NO_CONTENT, headers)
 
 
 def _decided_rendition(

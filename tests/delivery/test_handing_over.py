@@ -258,3 +258,25 @@ def test_complaints__are_made_of_what_cannot_be_handed_over(local):
 def test_lifetime__that_is_too_short_is_refused():
     with pytest.raises(ValueError, match="lifetime"):
         RedirectDelivery(lifetime=1)
+
+
+@pytest.mark.parametrize("delivery", [NginxDelivery(), RedirectDelivery()])
+def test_cache__that_is_away_costs_a_signature_and_no_more(delivery, monkeypatch):
+    def away(self, *args, **kwargs):
+        raise ConnectionError
+
+    location = located(Presigning())
+    for name in ("get", "add"):
+        monkeypatch.setattr(type(caches["default"]), name, away)
+    response, _ = deliver(delivery, location)
+    assert response.status_code in {200, 302}
+    assert response.get("Location") or response.get("X-Images-Upstream")
+
+
+def test_file_system__that_is_away_is_left_to_who_says_so(local, monkeypatch):
+    def stale(self):
+        raise OSError(116, "Stale file handle")
+
+    monkeypatch.setattr(Path, "is_file", stale)
+    response, content = deliver(NginxDelivery(), local)
+    assert (content, "X-Accel-Redirect" in response) == (CONTENT, False)

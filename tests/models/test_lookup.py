@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 
 from images_app.access import Level, Right, Viewer
 from images_app.conf import get_engine, get_settings
@@ -156,7 +158,94 @@ def test_policy__that_fails_for_a_stand_in_still_answers(world, settings):
     assert find_visible(Viewer(user=member), image.public_id, Level.VIEW) == image
 
 
-def test_kinds__of_the_default_policy():
+def test_kinds__of_the_default_policy(make_user):
     kind = DefaultPolicy().viewer_kind
-    anonymous = Viewer(user=AnonymousUser())
-    assert kind(anonymous) == "anonymous"
+    assert kind(Viewer(user=AnonymousUser())) == "anonymous"
+    assert kind(Viewer(user=make_user("a", is_active=False))) == "anonymous"
+    assert kind(Viewer(user=make_user("b"))) == "grouped"
+    assert kind(Viewer(user=make_user("c", is_staff=True))) is None
+
+
+def test_user__without_a_key_is_no_stranger_and_no_stranger_is_one(world, django_user_model):
+    """A service's user, say, that was never saved: logged in, and of no kind."""
+    service = SimpleLazyObject(lambda: django_user_model(username="service", pk=None))
+    nobody = SimpleLazyObject(AnonymousUser)
+    image = world.images["members"]
+    for _ in range(2):
+        assert find_visible(Viewer(user=service), image.public_id, Level.VIEW) == image
+        assert find_visible(Viewer(user=nobody), image.public_id, Level.VIEW) is None
+
+
+class OfMyGroups(DefaultPolicy):
+    """Reads what somebody may have fetched along with the user."""
+
+    def images(self, viewer, queryset, access, *, annotate=True):
+        groups = [group.pk for group in viewer.user.groups.all()]
+        return queryset.filter(gallery_items__gallery__grants__group__in=groups).distinct()
+
+    def viewer_kind(self, viewer):
+        return "all"
+
+
+def test_user__is_no_stand_in_for_others_with_what_was_fetched_along(
+    world, settings, django_user_model
+):
+    settings.IMAGES_APP = {"POLICY": {"BACKEND": f"{__name__}.OfMyGroups"}}
+    image, users = world.images["private"], django_user_model.objects.prefetch_related("groups")
+    member, stranger = (users.get(username=name) for name in ("group-member", "stranger"))
+    assert find_visible(Viewer(user=member), image.public_id, Level.VIEW) == image
+    assert find_visible(Viewer(user=stranger), image.public_id, Level.VIEW) is None
+
+
+@dataclass
+class Unhashable(DefaultPolicy):
+    """Compares by value, so that it cannot be hashed."""
+
+    colour: str = "blue"
+
+
+class SetLate(DefaultPolicy):
+    """Gets its rule when it is made."""
+
+    def __init__(self):
+        plain = super().images
+        self.images = lambda viewer, queryset, *args, **kwargs: plain(
+            viewer, queryset.filter(title=viewer.user.username), *args, **kwargs
+        )
+
+
+def test_policy__that_cannot_be_hashed(world, settings):
+    settings.IMAGES_APP = {"POLICY": {"BACKEND": f"{__name__}.Unhashable"}}
+    image, owner = world.images["private"], world.users["gallery owner"]
+    assert find_visible(Viewer(user=owner), image.public_id, Level.VIEW) == image
+
+
+def test_policy__whose_rule_is_set_on_the_instance(world, settings):
+    settings.IMAGES_APP = {"POLICY": {"BACKEND": f"{__name__}.SetLate"}}
+    image = world.images["private"]
+    Image.objects.filter(pk=image.pk).update(title="gallery-owner")
+    for name, is_seen in (("gallery owner", True), ("downloader", False)):
+        found = find_visible(Viewer(user=world.users[name]), image.public_id, Level.VIEW)
+        assert (found is not None) is is_seen
+
+
+class Light:
+    """A user of a stateless token: a key and two flags, no model."""
+
+    is_authenticated = is_active = True
+    is_staff = False
+    pk = 7
+
+
+def test_user__without_a_model_is_asked_of_the_policy(world):
+    image = world.images["members"]
+    assert find_visible(Viewer(user=Light()), image.public_id, Level.VIEW) == image
+    private = world.images["private"].public_id
+    assert find_visible(Viewer(user=Light()), private, Level.VIEW) is None
+
+
+def test_prepared__are_bounded(world, monkeypatch):
+    monkeypatch.setattr(prepared_module, "_MOST", 3)
+    for level in (*Level, *Right):
+        find_visible(Viewer(user=AnonymousUser()), uuid.uuid4(), level)
+        assert len(prepared_module._prepared) <= 3

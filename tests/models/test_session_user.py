@@ -126,8 +126,39 @@ def test_user__that_was_looked_at_already_stays(user, request_of, django_assert_
         assert session_user(request) == user
 
 
+def narrowed(manager, queryset):
+    """A manager whose users are those of a queryset."""
+
+    class Narrowed(type(manager)):
+        def get_queryset(self):
+            return queryset()
+
+    found = Narrowed()
+    found.model = manager.model
+    return found
+
+
+def test_manager__of_ones_own_is_asked_each_time(user, make_user, request_of, monkeypatch):
+    """A tenant's, say: what it leaves out must not be kept from the first request on."""
+    other, model = make_user("other"), type(user)
+    plain, tenant = model._default_manager, ["someone"]
+    mine = narrowed(plain, lambda: plain.get_queryset().filter(username__in=tenant))
+    monkeypatch.setitem(vars(model._meta), "default_manager", mine)
+    assert session_user(request_of(user)) == user
+    assert session_user(request_of(other)) == AnonymousUser()
+    tenant[:] = ["other"]
+    assert session_user(request_of(user)) == AnonymousUser()
+    assert session_user(request_of(other)) == other
+
+
 def test_manager__that_adds_something_is_djangos_affair(user, request_of, monkeypatch):
-    manager = type(user)._default_manager
-    added = type(manager).get_queryset(manager).annotate(added=Value("more"))
-    monkeypatch.setattr(type(manager), "get_queryset", lambda self: added.all())
+    plain = type(user)._default_manager
+    more = narrowed(plain, lambda: plain.get_queryset().annotate(added=Value("more")))
+    monkeypatch.setitem(vars(type(user)._meta), "default_manager", more)
     assert session_user(request_of(user)).added == "more"
+
+
+def test_user__that_django_has_been_told_stays(user, request_of):
+    request = request_of(user)
+    request._cached_user = AnonymousUser()
+    assert session_user(request) == AnonymousUser()

@@ -247,8 +247,29 @@ def test_cloudfront__django_trusts_the_origins_secret_alone(tmp_path, configured
     )
     (tmp_path / "key.pem").write_bytes(pem)
     signer = CloudFrontSigner(BASE, "K1", str(tmp_path / "key.pem"), origin_secret=configured)
-    request = RequestFactory().get(PATH, headers={"X-Images-Origin-Secret": sent})
+    request = RequestFactory().get(PATH, RAW_URI=PATH, headers={"X-Images-Origin-Secret": sent})
     assert signer.verify(request) == (NOW if holds else None)
+    # Spelled so that CloudFront may have taken it for an address that needs no signature.
+    for raw in (PATH.replace("/1/", "%2F1/"), f"/x/..{PATH}", ""):
+        request.META["RAW_URI"] = raw
+        assert signer.verify(request) is None
+
+
+@pytest.mark.parametrize("kind", ["rsa 4096", "p-384"])
+def test_cloudfront__refuses_keys_that_cloudfront_does_not_know(tmp_path, kind):
+    made = (
+        rsa.generate_private_key(public_exponent=65537, key_size=4096)
+        if kind == "rsa 4096"
+        else ec.generate_private_key(ec.SECP384R1())
+    )
+    pem = made.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    (tmp_path / "key.pem").write_bytes(pem)
+    with pytest.raises(ValueError, match="private_key"):
+        CloudFrontSigner(BASE, "K1", str(tmp_path / "key.pem"))
 
 
 def test_cloudfront__refuses_a_short_secret(tmp_path):

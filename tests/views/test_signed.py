@@ -255,3 +255,21 @@ def test_revocation__by_logout_group_and_visibility(
     assert status(client, url) == 200
     client.logout()
     assert status(client, url) == 404
+
+
+def test_login_required_middleware__leaves_the_bytes_to_the_policy(
+    signing, image, viewer, settings
+):
+    """Else it would answer 302 for what is there and for what is signed."""
+    middleware = "django.contrib.auth.middleware.LoginRequiredMiddleware"
+    url = signed_url(image, viewer)
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, middleware]
+    bare = url.partition("?")[0]
+    asked = [
+        url,
+        bare,
+        image.original_url,
+        "/renditions/x",
+        bare.replace("renditions", "decisions"),
+    ]
+    assert [status(Client(), address) for address in asked] == [200, 404, 404, 404, 403]
