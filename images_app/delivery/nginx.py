@@ -44,8 +44,9 @@ class NginxDelivery(HandingOver):
             # Quoted, or a `?` or `%2e` in a name would mean another file.
             target = f"{self._prefix}{quote(location.storage_alias)}/{quote(location.name)}"
             return HttpResponse(headers={**headers, "X-Accel-Redirect": target})
-        # Presigned URLs are for GET alone.
-        if request.method == "HEAD" or not signs_urls(location.storage):
+        # Presigned URLs are for GET alone; and stores differ in what they make of a range.
+        is_whole = request.method == "GET" and "Range" not in request.headers
+        if not is_whole or not signs_urls(location.storage):
             return None
         url, _ = self._presigner.url(location, headers)
         internal = {"X-Accel-Redirect": f"{self._prefix}upstream", UPSTREAM_HEADER: url}

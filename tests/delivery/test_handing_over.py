@@ -231,7 +231,9 @@ def test_presigned__head_is_answered_here_for_the_url_is_for_get(delivery):
 
 
 def test_nginx__fetches_what_has_no_local_path():
-    response, content = deliver(NginxDelivery(), located(Presigning()), Range="bytes=0-9")
+    ranged, content = deliver(NginxDelivery(), located(Presigning()), Range="bytes=0-9")
+    assert (ranged.status_code, content) == (206, CONTENT[:10])
+    response, content = deliver(NginxDelivery(), located(Presigning()))
     assert response["X-Accel-Redirect"] == "/_images/upstream"
     assert response["X-Images-Upstream"].startswith("https://store.example/")
     assert content == b""
