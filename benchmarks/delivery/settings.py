@@ -92,6 +92,9 @@ WAGTAILADMIN_BASE_URL = "http://127.0.0.1"
 PRESET = "bench"
 IMAGES_APP: dict[str, Any] = {"PRESETS": {PRESET: {"width": 640, "formats": ["jpeg"]}}}
 
+if IS_TUNED:
+    IMAGES_APP["RENDITION_CACHE"] = "default"
+
 _mode: dict[str, Any] = json.loads(os.environ.get("BENCH_SETTINGS", "{}"))
 IMAGES_APP |= _mode.pop("IMAGES_APP", {})
 globals().update(_mode)
