@@ -15,7 +15,6 @@ from images_app.models.image import (
 from images_app.models.lookup import find_visible
 from images_app.models.querysets import GalleryQuerySet, ImageQuerySet
 from images_app.models.rendition import Rendition, RenditionLease
-from images_app.models.session_user import session_user
 
 __all__ = [
     "IMAGE_MODEL",
@@ -31,6 +30,5 @@ __all__ = [
     "RenditionLease",
     "find_visible",
     "get_image_model",
-    "session_user",
     "shown_size",
 ]

@@ -16,8 +16,8 @@ from images_app.models import (
     ImageQuerySet,
     find_visible,
     get_image_model,
-    session_user,
 )
+from images_app.views.session_user import session_user
 
 _ANONYMOUS = Viewer(user=AnonymousUser())
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.parts import program
-from tests.wire.servers import ROOT, Server, _wait_for, free_port
+from tests.wire.servers import ROOT, Server, free_port, wait_for
 from tests.wire.settings.secure_link import SECRET
 
 MODES = {"accel": None, "secure_link": "secure-link", "auth_request": "auth-request"}
@@ -58,7 +58,7 @@ def nginx(folder: Path, configuration: Path, port: int) -> Iterator[Server]:
     command = [program("nginx"), "-p", str(folder), "-c", str(configuration), "-g", "daemon off;"]
     process = subprocess.Popen([*command], cwd=folder)
     try:
-        _wait_for(port, process)
+        wait_for(port, process)
         yield Server(name="nginx", url=f"http://127.0.0.1:{port}", pid=process.pid)
     finally:
         process.terminate()

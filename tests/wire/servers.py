@@ -97,14 +97,14 @@ def serving(
     command = [sys.executable, "-m", *words]
     process = subprocess.Popen(command, cwd=ROOT, env=environment(var, settings))
     try:
-        _wait_for(port, process)
+        wait_for(port, process)
         yield Server(name=name, url=f"http://127.0.0.1:{port}", pid=process.pid)
     finally:
         process.terminate()
         process.wait(20)
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     for _ in range(200):
         if process.poll() is not None:
             message = f"the server ended with {process.returncode}"

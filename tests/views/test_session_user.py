@@ -12,7 +12,7 @@ from django.test import RequestFactory
 from django.utils.functional import SimpleLazyObject
 
 from images_app.models import prepared as prepared_module
-from images_app.models import session_user
+from images_app.views.session_user import session_user
 
 pytestmark = pytest.mark.django_db
 MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
