@@ -91,7 +91,8 @@ def take_in(name: str):
 def shown(image, preset) -> Image.Image:
     """What the rendition shows."""
     (spec,) = specs_for(image, [preset])
-    with locate_rendition(image, spec).open() as file, Image.open(file) as opened:
+    location = locate_rendition(image, spec)
+    with location.open_range(0, location.length) as file, Image.open(file) as opened:
         return opened.convert("RGBA")
 
 
