@@ -7,6 +7,8 @@ import copy
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, reset_queries
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from images_app.ingest import ingest_image
@@ -18,6 +20,18 @@ from tests.pictures import upload
 def one_connection(monkeypatch):
     """A response that a test closes itself leaves the connection of the test's transaction open."""
     monkeypatch.setattr(BaseDatabaseWrapper, "close_if_unusable_or_obsolete", lambda self: None)
+
+
+@pytest.fixture
+def database_left_alone():
+    """Closing a response looks after the database's connections, as Django's test client knows."""
+    request_finished.disconnect(close_old_connections)
+    request_started.disconnect(close_old_connections)
+    request_started.disconnect(reset_queries)
+    yield
+    request_started.connect(reset_queries)
+    request_started.connect(close_old_connections)
+    request_finished.connect(close_old_connections)
 
 
 @pytest.fixture(autouse=True)

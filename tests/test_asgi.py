@@ -8,8 +8,6 @@ import io
 
 import pytest
 from django.core.handlers.asgi import ASGIHandler
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections, reset_queries
 from django.http import HttpResponse
 from django.middleware.gzip import GZipMiddleware
 
@@ -19,20 +17,10 @@ from images_app.delivery.streaming import SEND_PATH
 from images_app.exceptions import BytesGone
 from images_app.representation import Location
 
+pytestmark = pytest.mark.usefixtures("database_left_alone")
 CONTENT = bytes(range(256)) * 1024  # four blocks
 HEADERS = {"Content-Type": "image/png", "ETag": '"1-original"'}
 OFFERED = {EXTENSION: {}, "tls": {}}
-
-
-@pytest.fixture(autouse=True)
-def database_left_alone():
-    request_finished.disconnect(close_old_connections)
-    request_started.disconnect(close_old_connections)
-    request_started.disconnect(reset_queries)
-    yield
-    request_started.connect(reset_queries)
-    request_started.connect(close_old_connections)
-    request_finished.connect(close_old_connections)
 
 
 class Server:

@@ -8,8 +8,6 @@ from wsgiref.util import FileWrapper
 
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections, reset_queries
 from django.http import HttpResponse
 from django.test import AsyncRequestFactory, RequestFactory
 
@@ -18,22 +16,11 @@ from images_app.delivery.streaming import BLOCK_SIZE, BoundedFile
 from images_app.exceptions import BytesGone
 from images_app.representation import Location
 
+pytestmark = pytest.mark.usefixtures("database_left_alone")
 ETAG = '"1-original"'
 HEADERS = {"Content-Type": "image/png", "ETag": ETAG, "Cache-Control": "private, max-age=600"}
 CONTENT = bytes(range(256)) * 1024  # four blocks
 TOTAL = len(CONTENT)
-
-
-@pytest.fixture(autouse=True)
-def database_left_alone():
-    """Closing a response looks after the database's connections, as Django's test client knows."""
-    request_finished.disconnect(close_old_connections)
-    request_started.disconnect(close_old_connections)
-    request_started.disconnect(reset_queries)
-    yield
-    request_started.connect(reset_queries)
-    request_started.connect(close_old_connections)
-    request_finished.connect(close_old_connections)
 
 
 class Watched(io.BytesIO):
