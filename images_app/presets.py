@@ -58,23 +58,12 @@ def parse_preset(name: str, given: Mapping[str, Any]) -> Preset:
     where = f"IMAGES_APP['PRESETS'][{name!r}]"
     refuse_unknown(where, given, _PRESET_KEYS)
     values = dict(given)
-    is_negotiated = values.pop("format", None) == NEGOTIATED
-    if is_negotiated:
-        values.setdefault("formats", _AUTOMATIC)
-    if "formats" not in values or ("format" in given and not is_negotiated):
-        message = f"{where} lacks 'formats', such as ['webp', 'jpeg'], or 'format': 'auto'."
-        raise ImproperlyConfigured(message)
+    formats, is_negotiated = _take_formats(where, values)
     level = str(values.pop("level", "view")).upper()
     if level not in Level.__members__:
         message = f"{where}: level is 'preview', 'view' or 'original'."
         raise ImproperlyConfigured(message)
-    if ("width" in values) == ("widths" in values):
-        message = f"{where} has either 'width' or 'widths'."
-        raise ImproperlyConfigured(message)
-    widths = values.pop("widths", None) or [values.pop("width", 0)]
-    refuse_other_than(Sequence, f"{where}['widths']", widths)
-    formats = values.pop("formats")
-    refuse_other_than(Sequence, f"{where}['formats']", formats)
+    widths = _take_widths(where, values)
     fit = values.pop("fit", "width")
     if fit not in {each.value for each in Fit}:
         message = f"{where}: fit is {', '.join(repr(each.value) for each in Fit)}."
@@ -99,6 +88,30 @@ def parse_preset(name: str, given: Mapping[str, Any]) -> Preset:
         message = f"{where}: {problem}"
         raise ImproperlyConfigured(message)
     return preset
+
+
+def _take_formats(where: str, values: dict[str, Any]) -> tuple[Sequence[str], bool]:
+    """Take the formats out of a preset's values, and whether the Accept header chooses."""
+    has_format = "format" in values
+    is_negotiated = values.pop("format", None) == NEGOTIATED
+    if is_negotiated:
+        values.setdefault("formats", _AUTOMATIC)
+    if "formats" not in values or (has_format and not is_negotiated):
+        message = f"{where} lacks 'formats', such as ['webp', 'jpeg'], or 'format': 'auto'."
+        raise ImproperlyConfigured(message)
+    formats: Sequence[str] = values.pop("formats")
+    refuse_other_than(Sequence, f"{where}['formats']", formats)
+    return formats, is_negotiated
+
+
+def _take_widths(where: str, values: dict[str, Any]) -> Sequence[int]:
+    """Take the widths out of a preset's values; one is a ladder of one."""
+    if ("width" in values) == ("widths" in values):
+        message = f"{where} has either 'width' or 'widths'."
+        raise ImproperlyConfigured(message)
+    widths: Sequence[int] = values.pop("widths", None) or [values.pop("width", 0)]
+    refuse_other_than(Sequence, f"{where}['widths']", widths)
+    return widths
 
 
 def _preset_problem(preset: Preset) -> str | None:
