@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import product
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -13,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
+from images_app.access import Level
 from images_app.delivery import Delivery
 from images_app.engines import Engine
 from images_app.policies import Policy
@@ -24,8 +26,16 @@ from images_app.presets import (
     refuse_unknown,
 )
 from images_app.signing import Signer
-from images_app.specs import CONTENT_TYPES, Preset, RenditionSpec, fingerprint_of, format_of
+from images_app.specs import (
+    CONTENT_TYPES,
+    Preset,
+    RenditionSpec,
+    Watermark,
+    fingerprint_of,
+    format_of,
+)
 from images_app.validation import Limits
+from images_app.watermarks import parse_levels, parse_watermarks
 
 # Two aliases of STORAGES that a host must set: Django's default storage is public.
 ORIGINALS = "images"
@@ -33,6 +43,9 @@ RENDITIONS = "image_renditions"
 DEFAULT_IMAGE_MODEL = "images_app.Image"
 
 _INPUT_FORMATS = tuple(CONTENT_TYPES)  # no dict: what a host writes may have no hash
+LOGGED = ("denial", "page", "gallery", "rendition", "original", "link")
+_LISTS = {"formats", "access_log"}
+_MOST_DAYS = 36_500
 _PLAIN_TYPES = {"int": int, "str": str, "bool": bool}
 _BACKEND_METHODS = {
     "POLICY": ("images", "galleries", "may_add"),
@@ -79,6 +92,13 @@ class Settings:
         "The preset of covers, admin previews and viewers who may only preview.", default="thumb"
     )
     ladder_preset: str = _doc("The preset of gallery and image pages.", default="ladder")
+    watermarks: Mapping[str, Watermark] = _doc(
+        "Named watermarks, each a `text` or an `image`.", default_factory=dict
+    )
+    watermark_levels: Mapping[Level, str] = _doc(
+        "The watermark that everyone gets whose best level is `preview` or `view`.",
+        default_factory=dict,
+    )
     formats: tuple[str, ...] = _doc(
         "The formats that are let in. Further ones are `bmp`, `tiff`, and with the extra `heif` "
         "`heic`; pages show them converted.",
@@ -115,6 +135,15 @@ class Settings:
         "Seconds that a browser may reuse an original without asking.", default=600
     )
     page_size: int = _doc("Images on one page of a gallery.", default=100)
+    share_link_days: int = _doc(
+        "Days that a share link lives, unless it says so itself.", default=30
+    )
+    access_log: tuple[str, ...] = _doc(
+        "What is written into the access log: `denial` (all that is refused), and what is let in: "
+        "`page`, `gallery`, `rendition`, `original`, `link`. Empty: nothing is.",
+        default=(),
+    )
+    access_log_days: int = _doc("Days that an entry of the access log is kept.", default=90)
 
 
 @cache
@@ -134,9 +163,11 @@ def get_settings() -> Settings:
     values["presets"] = {
         name: parse_preset(name, preset) for name, preset in {**DEFAULT_PRESETS, **presets}.items()
     }
-    if "formats" in values:
-        refuse_other_than(Sequence, "IMAGES_APP['FORMATS']", values["formats"])
-        values["formats"] = tuple(values["formats"])
+    marks = values["watermarks"] = parse_watermarks(values.get("watermarks", {}))
+    values["watermark_levels"] = parse_levels(values.get("watermark_levels", {}), marks)
+    for key in _LISTS & values.keys():
+        refuse_other_than(Sequence, f"IMAGES_APP[{key.upper()!r}]", values[key])
+        values[key] = tuple(values[key])
     parsed = Settings(**values)
     _check_values(parsed)
     return parsed
@@ -185,12 +216,19 @@ def get_signer() -> Signer | None:
     return signer
 
 
+def watermark_of(level: int) -> str:
+    """Answer with the name of the watermark for whom this level is the best; "" for none."""
+    best = max((each for each in Level if each <= level), default=Level.PREVIEW)
+    return get_settings().watermark_levels.get(best, "")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Meaning:
     """What a URL of a rendition stands for."""
 
     presets: tuple[Preset, ...]  # of one level
     specs: tuple[RenditionSpec, ...]  # one, or best first for the Accept header to choose from
+    watermark: str = ""  # its name; empty for none
 
 
 @cache
@@ -198,13 +236,17 @@ def meanings() -> dict[tuple[str, str], Meaning]:
     """Answer with what a URL's (fingerprint, format or "auto") means: the only sizes that exist.
 
     Raises:
-        ImproperlyConfigured: when two presets make the same bytes for different levels.
+        ImproperlyConfigured: when two presets make the same bytes for different levels, or the
+            engine does not say that it can draw watermarks.
 
     """
-    version = get_engine().output_version
+    version, settings = get_engine().output_version, get_settings()
+    if settings.watermarks and not getattr(get_engine(), "draws_watermarks", False):
+        raise ImproperlyConfigured("IMAGES_APP['WATERMARKS']: the engine draws none.")
     found: dict[tuple[str, str], Meaning] = {}
-    for preset in get_settings().presets.values():
-        for specs in preset.choices():
+    marks = {"": None, **settings.watermarks}
+    for preset, (name, mark) in product(settings.presets.values(), marks.items()):
+        for specs in preset.choices(mark):
             key = (fingerprint_of(specs, version), format_of(specs))
             others = found[key].presets if key in found else ()
             if any(other.level != preset.level for other in others):
@@ -213,7 +255,7 @@ def meanings() -> dict[tuple[str, str], Meaning]:
                     f"rendition at different levels. Give one of them another size or quality."
                 )
                 raise ImproperlyConfigured(message)
-            found[key] = Meaning(presets=(*others, preset), specs=specs)
+            found[key] = Meaning(presets=(*others, preset), specs=specs, watermark=name)
     return found
 
 
@@ -255,9 +297,13 @@ def _check_values(parsed: Settings) -> None:
         "RENDITION_CACHE_MAX_BYTES": parsed.rendition_cache_max_bytes < 1,
         "ORIGINAL_MAX_AGE": parsed.original_max_age < 0,
         "PAGE_SIZE": not 1 <= parsed.page_size <= 1000,  # noqa: PLR2004
+        "SHARE_LINK_DAYS": not 1 <= parsed.share_link_days <= _MOST_DAYS,
+        "ACCESS_LOG": any(kind not in LOGGED for kind in parsed.access_log),
+        "ACCESS_LOG_DAYS": not 1 <= parsed.access_log_days <= _MOST_DAYS,
     }
     choices = {
         "FORMATS": _INPUT_FORMATS,
+        "ACCESS_LOG": LOGGED,
         "RENDITION_CACHE": django_settings.CACHES,
         "THUMBNAIL_PRESET": parsed.presets,
         "LADDER_PRESET": parsed.presets,

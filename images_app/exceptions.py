@@ -104,6 +104,23 @@ class EngineUnavailable(ImagesAppError):
     retry_after = 60
 
 
+class WrongPassword(ImagesAppError):
+    """Not the password of this share link."""
+
+    code = "wrong_password"
+    status_code = 403
+    public_message = gettext_noop("This is not the password.")
+
+
+class TooManyGuesses(ImagesAppError):
+    """The passwords tried on this share link were wrong too often; the right one waits too."""
+
+    code = "too_many_guesses"
+    status_code = 429
+    public_message = gettext_noop("There were too many wrong passwords. Try again in a minute.")
+    retry_after = 60
+
+
 class RenderFailed(ImagesAppError):
     """A kept original could not be decoded or encoded any more."""
 

@@ -1,7 +1,8 @@
-"""Forms: several files at once, each let in or refused with its reason."""
+"""Forms: several files at once, each let in or refused with its reason; share links."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -9,13 +10,15 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import filesizeformat
+from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
-from images_app.conf import get_limits
+from images_app.access import Level
+from images_app.conf import get_limits, get_settings
 from images_app.exceptions import ImagesAppError
 from images_app.ingest import ingest_image
-from images_app.models import AbstractImage, Gallery, GalleryQuerySet
+from images_app.models import AbstractImage, Gallery, GalleryQuerySet, Grant
 from images_app.specs import CONTENT_TYPES
 
 
@@ -86,3 +89,86 @@ def _as_validation_error(file: UploadedFile[bytes], error: ImagesAppError) -> Va
     return ValidationError(
         _("%(name)s: %(reason)s"), code=error.code, params={"name": file.name, "reason": reason}
     )
+
+
+_LONGEST_PASSWORD = 128
+_NEVER = 0
+
+
+class ShareLinkForm(forms.Form):
+    """The terms of a new share link."""
+
+    note = forms.CharField(
+        label=gettext_lazy("For whom"),
+        max_length=200,
+        required=False,
+        help_text=gettext_lazy("A note for you; whoever opens the link does not see it."),
+    )
+    level = forms.TypedChoiceField(
+        label=gettext_lazy("Shows"),
+        coerce=lambda value: Level(int(value)),
+        choices=Grant.LevelChoices.choices,
+        initial=Level.VIEW.value,
+    )
+    days = forms.TypedChoiceField(label=gettext_lazy("Lives"), coerce=int)
+    password = forms.CharField(
+        label=gettext_lazy("Password"),
+        max_length=_LONGEST_PASSWORD,
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=gettext_lazy("Tell it by another way than the link. Empty: none is asked for."),
+    )
+    max_views = forms.IntegerField(
+        label=gettext_lazy("Most views"),
+        min_value=1,
+        max_value=1_000_000,
+        required=False,
+        help_text=gettext_lazy("How many browsers may open it. Empty: any number."),
+    )
+    watermark = forms.ChoiceField(label=gettext_lazy("Watermark"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Offer what the settings have."""
+        super().__init__(*args, **kwargs)
+        usual, days = get_settings().share_link_days, self.fields["days"]
+        assert isinstance(days, forms.TypedChoiceField)  # noqa: S101 (for the type checker)
+        days.choices = [(n, _days(n)) for n in sorted({1, 7, 30, 90, 365, usual})]
+        days.choices += [(_NEVER, _("until it is revoked"))]
+        days.initial = usual
+        watermark, names = self.fields["watermark"], get_settings().watermarks
+        assert isinstance(watermark, forms.ChoiceField)  # noqa: S101 (likewise)
+        watermark.choices = [("", _("none of its own")), *((name, name) for name in names)]
+        if not names:
+            del self.fields["watermark"]
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a mark on what cannot bear one."""
+        terms: dict[str, Any] = super().clean() or self.cleaned_data
+        if terms.get("watermark") and terms.get("level") == Level.ORIGINAL:
+            self.add_error("watermark", _("Originals bear no watermark."))
+        return terms
+
+    def terms(self) -> dict[str, Any]:
+        """Answer with the keywords of ``create_link``."""
+        terms = dict(self.cleaned_data)
+        days = terms.pop("days")
+        if days == _NEVER:
+            return {**terms, "never_ends": True}
+        return {**terms, "ends_at": timezone.now() + timedelta(days=days)}
+
+
+class LinkPasswordForm(forms.Form):
+    """Another password for a share link, or none."""
+
+    password = forms.CharField(
+        label=gettext_lazy("New password"),
+        max_length=_LONGEST_PASSWORD,
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+
+def _days(number: int) -> str:
+    return ngettext("%d day", "%d days", number) % number

@@ -1,4 +1,4 @@
-"""RenditionSpec and Preset: which sizes and formats an image has, as frozen values."""
+"""RenditionSpec, Watermark and Preset: what renditions an image has, as frozen values."""
 
 from __future__ import annotations
 
@@ -55,14 +55,56 @@ class Fit(enum.Enum):
     COVER = "cover"  # box filled, rest cropped around the focal point
 
 
+class Position(enum.Enum):
+    """Where a watermark stands."""
+
+    TILE = "tile"  # all over the picture
+    CENTER = "center"
+    TOP_LEFT = "top-left"
+    TOP_RIGHT = "top-right"
+    BOTTOM_LEFT = "bottom-left"
+    BOTTOM_RIGHT = "bottom-right"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watermark:
+    """What is drawn over a rendition: a line of text, or a picture from a file.
+
+    Where the files are is no part of the value: what counts is what they hold.
+    """
+
+    text: str = ""
+    image: str = field(default="", compare=False)
+    """Absolute path of a PNG, WebP or JPEG; empty for a text."""
+    checksum: str = ""
+    """SHA-256 of that file, in hex."""
+    font: str = field(default="", compare=False)
+    """Absolute path of a TrueType or OpenType file; empty for the engine's own font."""
+    font_checksum: str = ""
+    """SHA-256 of that file, in hex."""
+    position: Position = Position.TILE
+    opacity: int = 30
+    """Percent, 1 to 100."""
+    size: int = 25
+    """Width in percent of the picture's width, 1 to 100."""
+    color: str = "#ffffff"
+    """Of a text, #rrggbb; the engine outlines it in a colour that contrasts."""
+
+    def identity(self) -> dict[str, object]:
+        """Answer with what makes it this watermark: exactly what equality compares."""
+        names = [each.name for each in dataclasses.fields(self) if each.compare]
+        return {name: getattr(self, name) for name in names} | {"position": self.position.value}
+
+
 @dataclass(frozen=True, kw_only=True)
 class RenditionSpec:
     """How a rendition differs from its original.
 
     ``width`` and ``height`` are the box in pixels (``height`` is None for Fit.WIDTH),
     ``quality`` is 1-100 in the format's own scale (0 where it has none), ``background``
-    (#rrggbb) is what shows through where the format has no transparency, and
-    ``is_animated`` says whether all frames are kept or the first alone.
+    (#rrggbb) is what shows through where the format has no transparency,
+    ``is_animated`` says whether all frames are kept or the first alone, and ``watermark``
+    is drawn over each of them.
     """
 
     width: int
@@ -72,6 +114,7 @@ class RenditionSpec:
     quality: int
     background: str
     is_animated: bool = False
+    watermark: Watermark | None = None
 
     def fingerprint(self, output_version: int) -> str:
         """Answer with 16 hex digits (64 bits), the same for the same spec and output version."""
@@ -125,6 +168,10 @@ def _fingerprint(spec: RenditionSpec, output_version: int) -> str:
     values = {**dataclasses.asdict(spec), "fit": spec.fit.value, "output": output_version}
     if not spec.is_animated:  # what came later counts only where it is used, or all URLs die
         del values["is_animated"]
+    if spec.watermark is None:
+        del values["watermark"]
+    else:
+        values["watermark"] = spec.watermark.identity()
     text = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return _short_hash(text)
 
@@ -177,7 +224,14 @@ class Preset:
         """Tell whether renditions of such an original are animated."""
         return is_animated and not self.stills
 
-    def spec(self, width: int, image_format: str, *, is_animated: bool = False) -> RenditionSpec:
+    def spec(
+        self,
+        width: int,
+        image_format: str,
+        *,
+        is_animated: bool = False,
+        watermark: Watermark | None = None,
+    ) -> RenditionSpec:
         """Answer with the spec of one rung, of a still or an animated original."""
         return RenditionSpec(
             width=width,
@@ -187,18 +241,21 @@ class Preset:
             quality=self.quality.get(image_format, DEFAULT_QUALITY[image_format]),
             background=self.background,
             is_animated=self.keeps_moving(is_animated=is_animated),
+            watermark=watermark,
         )
 
-    def choices(self) -> Iterator[tuple[RenditionSpec, ...]]:
+    def choices(self, watermark: Watermark | None = None) -> Iterator[tuple[RenditionSpec, ...]]:
         """Yield what each URL of this preset stands for: one spec, or several to choose from."""
         for is_animated in (False,) if self.stills else (False, True):
             for width in self.widths:
-                yield from self.choices_of(width, is_animated=is_animated)
+                yield from self.choices_of(width, is_animated=is_animated, watermark=watermark)
 
-    def choices_of(self, width: int, *, is_animated: bool) -> list[tuple[RenditionSpec, ...]]:
+    def choices_of(
+        self, width: int, *, is_animated: bool, watermark: Watermark | None = None
+    ) -> list[tuple[RenditionSpec, ...]]:
         """Answer with what the URLs of one rung stand for, best format first."""
         specs = tuple(
-            self.spec(width, image_format, is_animated=is_animated)
+            self.spec(width, image_format, is_animated=is_animated, watermark=watermark)
             for image_format in self.formats_of(is_animated=is_animated)
         )
         return [specs] if self.is_negotiated else [(spec,) for spec in specs]

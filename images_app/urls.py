@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from django.urls import path
 
-from images_app.views import files, pages
+from images_app.views import files, links, pages, shared
 
 app_name = "images_app"
 urlpatterns = [
     path("", pages.gallery_list, name="gallery_list"),
     path("galleries/<uuid:public_id>/", pages.gallery, name="gallery"),
     path("images/<uuid:public_id>/", pages.image, name="image"),
+    path("galleries/<uuid:public_id>/links/", links.gallery_links, name="gallery_links"),
+    path("images/<uuid:public_id>/links/", links.image_links, name="image_links"),
+    path("links/", links.links, name="links"),
+    path("links/<uuid:public_id>/revoke/", links.revoke, name="revoke_link"),
+    path("links/<uuid:public_id>/password/", links.set_password, name="link_password"),
+    path("shared/<str:token>/", shared.shared, name="shared"),
     path("originals/<uuid:public_id>/<str:file_name>", files.original, name="original"),
     path(
         "renditions/<uuid:public_id>/<str:version>/<str:file_name>",

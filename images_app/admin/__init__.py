@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from django.contrib import admin
 
+from images_app.admin.access_log import AccessEntryAdmin
 from images_app.admin.galleries import GalleryAdmin
 from images_app.admin.images import ImageAdmin
 from images_app.admin.items import GalleryItemAdmin
-from images_app.models import Gallery, GalleryItem, Image, get_image_model
+from images_app.admin.links import ShareLinkAdmin
+from images_app.models import (
+    AccessEntry,
+    Gallery,
+    GalleryItem,
+    Image,
+    ShareLink,
+    get_image_model,
+)
 
-__all__ = ["GalleryAdmin", "GalleryItemAdmin", "ImageAdmin"]
+__all__ = ["AccessEntryAdmin", "GalleryAdmin", "GalleryItemAdmin", "ImageAdmin", "ShareLinkAdmin"]
 
 admin.site.register(Gallery, GalleryAdmin)
 admin.site.register(GalleryItem, GalleryItemAdmin)
+admin.site.register(ShareLink, ShareLinkAdmin)
+admin.site.register(AccessEntry, AccessEntryAdmin)
 if get_image_model() is Image:  # a host registers its own model, with ImageAdmin or a subclass
     admin.site.register(Image, ImageAdmin)

@@ -22,6 +22,7 @@ from images_app.access import Right, Viewer
 from images_app.admin.common import PolicyAdminMixin, preview
 from images_app.admin.grants import GrantInline
 from images_app.admin.relations import RelationWidgetsMixin
+from images_app.admin.why import WhyMixin
 from images_app.models import Gallery, GalleryItem, get_image_model
 from images_app.views.authorise import viewer_of, visible_galleries, visible_images
 
@@ -59,7 +60,7 @@ class VisibilityForm(forms.Form):
     )
 
 
-class GalleryAdmin(PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin):
+class GalleryAdmin(WhyMixin, PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin):
     """Galleries."""
 
     list_display = ("title", "visibility", "owner", "number_of_images", "created_at")

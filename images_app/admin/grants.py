@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 
 from images_app.access import Access, Level, Right, Viewer
 from images_app.admin.relations import RelationWidgetsMixin
-from images_app.models import Gallery, Grant
-from images_app.views.authorise import is_reachable, viewer_of, visible_images
+from images_app.models import Grant
+from images_app.sharing import may_give
+from images_app.views.authorise import is_reachable, viewer_of
 
 if TYPE_CHECKING:  # generic for the type checker only
     _TabularInline = admin.TabularInline[Grant, Any]
@@ -20,22 +21,6 @@ if TYPE_CHECKING:  # generic for the type checker only
 else:
     _TabularInline = admin.TabularInline
     _InlineFormSet = forms.BaseInlineFormSet
-
-
-def may_grant(viewer: Viewer, obj: Any, access: Access) -> bool:
-    """Tell whether the viewer has this access, and in a gallery its level on every image.
-
-    Staff may reach a gallery whose images they may not see; what they give must not be more.
-    """
-    if obj._state.adding:  # nothing hangs there
-        return True
-    if not is_reachable(obj, viewer, access):
-        return False
-    if not isinstance(obj, Gallery):
-        return True
-    level = access if isinstance(access, Level) else Level.ORIGINAL  # what a right gives besides
-    reached = visible_images(viewer, level, annotate=False).values("pk")
-    return not obj.items.filter(image__trashed_at=None).exclude(image__in=reached).exists()
 
 
 class GrantFormSet(_InlineFormSet):
@@ -51,8 +36,10 @@ class GrantFormSet(_InlineFormSet):
                 continue
             level, right = form.cleaned_data["level"], form.cleaned_data["right"]
             access: Access = Right(right) if right else Level(level)
-            if not may_grant(self.viewer, self.instance, access):
-                message = _("You can give no more than you have yourself.")
+            until = form.cleaned_data["ends_at"]
+            is_new = self.instance._state.adding  # nothing hangs there
+            if not (is_new or may_give(self.viewer, self.instance, access, until)):
+                message = _("You can give no more than you have yourself, nor for longer.")
                 form.add_error("right" if right else "level", message)
 
 

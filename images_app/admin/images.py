@@ -24,6 +24,7 @@ from images_app.admin.relations import (
     VisibleGalleriesFilter,
     may_read,
 )
+from images_app.admin.why import WhyMixin
 from images_app.forms import UploadForm
 from images_app.models import Gallery
 from images_app.views.authorise import viewer_of, visible_galleries, visible_images
@@ -51,7 +52,7 @@ class AlternativeTextFilter(admin.SimpleListFilter):
         return queryset.exclude(alt_text="") if self.value() == "present" else queryset
 
 
-class ImageAdmin(PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin):
+class ImageAdmin(WhyMixin, PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin):
     """Images; a host with a swapped model registers it with this class."""
 
     list_display = ("preview", "title", "owner", "galleries_shown", "dimensions", "created_at")

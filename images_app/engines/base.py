@@ -55,6 +55,9 @@ class Engine(Protocol):
     """Reads originals and makes renditions.
 
     Files are binary, seekable, and read from their start; they stay open.
+
+    An engine that can draw watermarks says so with ``draws_watermarks = True``; without that
+    word, settings that have some are refused.
     """
 
     @property
@@ -100,7 +103,9 @@ class Engine(Protocol):
         Args:
             source: the original, or a smaller picture of the whole of it.
             source_format: what the source is; no other decoder is tried.
-            outputs: a spec and the file to write for each rendition.
+            outputs: a spec and the file to write for each rendition. What cannot draw a spec's
+                ``watermark`` raises RenderFailed and never leaves it out: who is held to the
+                marked picture would be sent the unmarked one under its name.
             full_size: (width, height) of the original as shown, in pixels.
             focal_point: (x, y), each from 0 to 1.
 
@@ -108,7 +113,7 @@ class Engine(Protocol):
             Their sizes (width, height) in pixels, in the order of the outputs.
 
         Raises:
-            RenderFailed: when the source cannot be decoded or an output not encoded.
+            RenderFailed: when the source cannot be decoded, or an output not encoded or marked.
 
         """
         ...

@@ -56,6 +56,7 @@ class BoundedEngine:
         self.memory_bytes = memory_bytes
         self.output_version = engine.output_version
         self.input_formats = engine.input_formats
+        self.draws_watermarks = bool(getattr(engine, "draws_watermarks", False))
         self._pool = pool_of(python or sys.executable, backend, memory_bytes, cpu_seconds)
 
     def read_header(self, file: IO[bytes], formats: tuple[str, ...], *, max_pixels: int) -> Header:

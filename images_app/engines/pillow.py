@@ -14,6 +14,7 @@ from images_app.engines.exif import read_camera, read_orientation, read_taken_at
 from images_app.engines.film import Film, count_frames, loop_option
 from images_app.engines.resizing import Cut, Decoded, resize_all, whole
 from images_app.engines.structure import count_scans, count_texts
+from images_app.engines.watermarking import marker_of
 from images_app.exceptions import RenderFailed, UploadRefused
 from images_app.specs import CONTENT_TYPES, Box, RenditionSpec, Size, scale_of
 
@@ -65,6 +66,7 @@ class PillowEngine:
 
     output_version = 2
     input_formats = _INPUT_FORMATS
+    draws_watermarks = True
 
     def read_header(self, file: IO[bytes], formats: tuple[str, ...], *, max_pixels: int) -> Header:
         """Read the header; see Engine."""
@@ -153,6 +155,8 @@ def _refusing(too_large: UploadRefused | None = None) -> Iterator[None]:
 def _failing() -> Iterator[None]:
     try:
         yield
+    except RenderFailed:
+        raise
     except Exception as error:
         raise RenderFailed(type(error).__name__) from error
 
@@ -196,7 +200,8 @@ def _is_still(spec: RenditionSpec) -> bool:
 
 
 def _encode(picture: Image.Image, target: IO[bytes], spec: RenditionSpec) -> None:
-    finished = flatten(picture, spec.background) if spec.format == "jpeg" else picture
+    marked = marker_of(spec.watermark, picture.size)(picture)
+    finished = flatten(marked, spec.background) if spec.format == "jpeg" else marked
     # Pillow writes comments and the like from here into the new file.
     finished.info.clear()
     finished.save(target, _PILLOW_NAMES[spec.format], **_options(spec))
@@ -236,12 +241,15 @@ def _encode_film(
     image: Image.Image, target: IO[bytes], spec: RenditionSpec, full_size: Size, cut: Cut
 ) -> None:
     orientation, profile = _orientation_of(image), image.info.get("icc_profile")
+    mark = marker_of(spec.watermark, cut[1])
 
     def develop(frame: Image.Image) -> Image.Image:
         upright = _upright(frame, orientation)
         decoded = Decoded(picture=upright, shown=whole(upright), profile=profile)
         picture = resize_all(decoded, full_size, [cut])[cut]
-        return harden(picture) if spec.format == "gif" else picture
+        if spec.format != "gif":
+            return mark(picture)
+        return harden(mark(harden(picture)))  # half of a mark must not make half an edge whole
 
     film = Film(image, develop)
     options = {**_options(spec), **loop_option(spec.format, film.plays)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from images_app.models.access_entry import AccessEntry
 from images_app.models.camera import CameraData
 from images_app.models.gallery import Gallery, GalleryItem
 from images_app.models.grant import Grant
@@ -15,10 +16,12 @@ from images_app.models.image import (
 from images_app.models.lookup import find_visible
 from images_app.models.querysets import GalleryQuerySet, ImageQuerySet
 from images_app.models.rendition import Rendition, RenditionLease
+from images_app.models.share_link import ShareLink
 
 __all__ = [
     "IMAGE_MODEL",
     "AbstractImage",
+    "AccessEntry",
     "CameraData",
     "Gallery",
     "GalleryItem",
@@ -28,6 +31,7 @@ __all__ = [
     "ImageQuerySet",
     "Rendition",
     "RenditionLease",
+    "ShareLink",
     "find_visible",
     "get_image_model",
     "shown_size",

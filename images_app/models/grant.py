@@ -15,11 +15,12 @@ from images_app.models.gallery import Gallery
 from images_app.models.image import IMAGE_MODEL
 
 
-def _exactly_one(first: str, second: str, name: str) -> models.CheckConstraint:
+def exactly_one(first: str, second: str, name: str) -> models.CheckConstraint:
+    """Answer with the constraint that one of two fields is set, and the other is not."""
     return models.CheckConstraint(
         condition=Q(**{f"{first}__isnull": False, f"{second}__isnull": True})
         | Q(**{f"{first}__isnull": True, f"{second}__isnull": False}),
-        name=f"images_app_grant_{name}",
+        name=name,
         # Lazily, or the language of whoever makes migrations would get into them.
         violation_error_message=format_lazy(
             _("Choose exactly one of {first} and {second}."), first=_(first), second=_(second)
@@ -101,9 +102,9 @@ class Grant(models.Model):
         verbose_name = _("grant")
         verbose_name_plural = _("grants")
         constraints = [
-            _exactly_one("user", "group", "to_user_or_group"),
-            _exactly_one("gallery", "image", "on_gallery_or_image"),
-            _exactly_one("level", "right", "of_level_or_right"),
+            exactly_one("user", "group", "images_app_grant_to_user_or_group"),
+            exactly_one("gallery", "image", "images_app_grant_on_gallery_or_image"),
+            exactly_one("level", "right", "images_app_grant_of_level_or_right"),
             models.CheckConstraint(
                 condition=Q(level__isnull=True) | Q(level__in=[level.value for level in Level]),
                 name="images_app_grant_level_is_known",

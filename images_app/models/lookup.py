@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +10,11 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import models, router
 from django.utils import timezone
 
-from images_app.access import Access, Viewer
-from images_app.conf import get_policy
+from images_app.access import Access, Level, Viewer
+from images_app.conf import get_policy, watermark_of
 from images_app.models.image import AbstractImage, get_image_model
 from images_app.models.prepared import Values, adapt, prepared
-from images_app.models.querysets import ImageQuerySet
+from images_app.models.querysets import ImageQuerySet, least_level
 
 # All that the bytes of an image depend on; the rest is fetched only where somebody asks for it.
 _FIELDS = {
@@ -31,6 +31,7 @@ _FIELDS = {
     "frames",
     "byte_size",
 }
+_MOST_LINKS = 4  # of a viewer for whom a query is prepared
 _MADE = ("rendition_alias", "rendition_size")
 _ADAPTED: dict[str, Any] = {"at": models.DateTimeField(), "public_id": models.UUIDField()}
 
@@ -40,6 +41,7 @@ def find_visible(
     public_id: UUID,
     access: Access,
     rendition: tuple[str, str] | None = None,
+    watermark: str | None = None,
 ) -> Any:
     """Find an image that a viewer may reach, by the same query as every list.
 
@@ -49,6 +51,7 @@ def find_visible(
         access: the least level, or a right.
         rendition: (fingerprint, format) of one whose record is wanted too; see
             ImageQuerySet.with_rendition.
+        watermark: that the wanted bytes bear, see ImageQuerySet.visible_to.
 
     Returns:
         The image, or None for absent and forbidden alike.
@@ -59,37 +62,53 @@ def find_visible(
         values |= {"fingerprint": rendition[0], "format": rendition[1]}
     kind = _kind(get_policy(), viewer)
     if kind is None:
-        return next(iter(_query(viewer, access, values)), None)
-    return _find_prepared(viewer, access, values, kind)
+        return next(iter(_query(viewer, access, values, watermark)), None)
+    if watermark is not None and watermark not in viewer.watermarks:
+        # What the mark changes then is the level that it takes, and which links count.
+        viewer = viewer.with_links_marked("")
+        access, watermark = least_level(access, watermark), None
+    return _find_prepared(viewer, access, values, (kind, watermark))
 
 
-def _find_prepared(viewer: Viewer, access: Access, values: Values, kind: Any) -> Any:
+def _find_prepared(
+    viewer: Viewer, access: Access, values: Values, kind: tuple[Any, str | None]
+) -> Any:
     user: Any = viewer.user
     model, has_rendition = get_image_model(), "fingerprint" in values
     policy = get_policy()
     alias = router.db_for_read(model)
     columns = _columns(model)
     values |= {"at": viewer.at or timezone.now()}
+    for number, link in enumerate(viewer.links):
+        values |= {f"link{number}": link.id, f"version{number}": link.password_version}
     fields = _ADAPTED
     if user.pk is not None:
         values["pk"] = user.pk
         fields = {**_ADAPTED, "pk": user._meta.pk}
 
     def query(wanted: Values) -> Any:
-        stand_in = Viewer(user=_stand_in(user, wanted.get("pk")), at=wanted["at"])
+        links = (
+            replace(link, id=wanted[f"link{n}"], password_version=wanted[f"version{n}"])
+            for n, link in enumerate(viewer.links)
+        )
+        user_like = _stand_in(user, wanted.get("pk"))
+        stand_in = Viewer(user=user_like, at=wanted["at"], links=tuple(links))
         wanted_columns = (*columns, *(_MADE if has_rendition else ()))
-        return _query(stand_in, access, wanted).values_list(*wanted_columns)
+        return _query(stand_in, access, wanted, kind[1]).values_list(*wanted_columns)
 
-    who = (user.__class__, type(user.pk), *_flags(user).values())
+    marks = tuple(link.watermark for link in viewer.links)
+    who = (user.__class__, type(user.pk), *_flags(user).values(), marks)
+    # Levels with marks of their own change what a mark takes.
+    levels = tuple(map(watermark_of, Level)) if kind[1] else ()
     found = prepared(
-        (_Identity(policy), kind, *who, access, model, has_rendition),
+        (_Identity(policy), kind, *who, levels, access, model, has_rendition),
         alias,
         query,
         {name: type(value) for name, value in values.items()},
         fields,
     )
     if found is None:
-        return next(iter(_query(viewer, access, values)), None)
+        return next(iter(_query(viewer, access, values, kind[1])), None)
     row = found.first(alias, adapt(alias, values, fields))
     if row is None:
         return None
@@ -101,8 +120,12 @@ def _find_prepared(viewer: Viewer, access: Access, values: Values, kind: Any) ->
     return image
 
 
-def _query(viewer: Viewer, access: Access, wanted: Values) -> ImageQuerySet:
-    images = ImageQuerySet(get_image_model()).visible_to(viewer, access, annotate=False)
+def _query(
+    viewer: Viewer, access: Access, wanted: Values, watermark: str | None = None
+) -> ImageQuerySet:
+    images = ImageQuerySet(get_image_model()).visible_to(
+        viewer, access, annotate=False, watermark=watermark
+    )
     images = images.filter(public_id=wanted["public_id"])
     if "fingerprint" in wanted:
         images = images.with_rendition(wanted["fingerprint"], wanted["format"])
@@ -110,7 +133,12 @@ def _query(viewer: Viewer, access: Access, wanted: Values) -> ImageQuerySet:
 
 
 def _kind(policy: Any, viewer: Viewer) -> Any:
-    """Ask the policy, unless a subclass has another rule than the class that names the kinds."""
+    """Ask the policy, unless a subclass has another rule than the class that names the kinds.
+
+    Viewers with many links are of none: each number of them has a query of its own.
+    """
+    if len(viewer.links) > _MOST_LINKS:
+        return None
     if "images" in getattr(policy, "__dict__", {}):
         return None
     for cls in type(policy).__mro__:

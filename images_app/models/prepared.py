@@ -20,9 +20,10 @@ Values = dict[str, Any]
 _MOST = 500  # queries kept: a policy may name more kinds of viewers than is wise
 _prepared: dict[Hashable, Prepared | None] = {}  # of the process, whatever its threads
 
-# Pairs of values that nobody has: what changes with them in the compiled query is their place.
+# Pairs of values: what changes with them in the compiled query is their place.
 _STAND_INS: dict[type, tuple[tuple[Any, Any], ...]] = {
-    int: ((-1_801_020_304, -1_802_030_405),),
+    # In the range of the smallest fields: a value outside makes Django leave its part out.
+    int: tuple((21_301 + number, 22_407 + number) for number in range(9)),
     datetime: (
         (datetime(1801, 2, 3, 4, 5, 6, tzinfo=UTC), datetime(1802, 3, 4, 5, 6, 7, tzinfo=UTC)),
     ),

@@ -5,22 +5,39 @@ from __future__ import annotations
 from typing import Any, Self
 
 from django.db import models
-from django.db.models import F, FilteredRelation, Q, Value
+from django.db.models import Case, CharField, F, FilteredRelation, Q, Value, When
 
-from images_app.access import Access, Level, Viewer
-from images_app.conf import get_policy
+from images_app.access import Access, Level, Right, Viewer
+from images_app.conf import get_policy, watermark_of
 
 
 class ImageQuerySet(models.QuerySet[Any]):
     """Images."""
 
     def visible_to(
-        self, viewer: Viewer, access: Access = Level.VIEW, *, annotate: bool = True
+        self,
+        viewer: Viewer,
+        access: Access = Level.VIEW,
+        *,
+        annotate: bool = True,
+        watermark: str | None = None,
     ) -> Self:
-        """Keep the images that the viewer may reach at ``access``; nothing in the trash is."""
+        """Keep the images that the viewer may reach at ``access``; nothing in the trash is.
+
+        Args:
+            viewer: who asks.
+            access: the least level, or a right.
+            annotate: whether pages need ``viewer_level``, ``anyone`` and, for who has unlocked
+                links that show images marked, ``viewer_watermark`` (None: that of the level).
+            watermark: that the wanted bytes bear, "" for unmarked ones, which are not for those
+                who are held to a mark; None asks for the image, in whichever form it is shown.
+
+        """
         images = self.filter(trashed_at=None)
-        visible: Self = get_policy().images(viewer, images, access, annotate=annotate)  # type: ignore[assignment]
-        return visible
+        visible: Any = _reached(images, viewer, access, watermark, annotate=annotate)
+        if annotate and viewer.watermarks:
+            visible = visible.annotate(viewer_watermark=_shown_watermark(self.model, viewer))
+        return visible  # type: ignore[no-any-return]
 
     def with_rendition(self, fingerprint: str, image_format: str) -> Self:
         """Add what is recorded of one rendition of each image, without a query of its own.
@@ -54,3 +71,65 @@ class GalleryQuerySet(models.QuerySet[Any]):
 
 ImageManager = models.Manager.from_queryset(ImageQuerySet)
 GalleryManager = models.Manager.from_queryset(GalleryQuerySet)
+
+
+def least_level(access: Access, watermark: str) -> Access:
+    """Answer with the level that it takes to have bytes of a level under this watermark.
+
+    Who is held to a mark at that level needs a higher one for the bytes without, or with another.
+    """
+    if isinstance(access, Right):
+        return access
+    enough = (level for level in Level if level >= access)
+    return next(level for level in enough if watermark_of(level) in {"", watermark})
+
+
+def _reached(
+    images: ImageQuerySet,
+    viewer: Viewer,
+    access: Access,
+    watermark: str | None,
+    *,
+    annotate: bool,
+) -> Any:
+    policy = get_policy()
+    if watermark is None or isinstance(access, Right):
+        return policy.images(viewer, images, access, annotate=annotate)
+    unmarked, least = viewer.with_links_marked(""), least_level(access, watermark)
+    if not watermark or watermark not in viewer.watermarks:
+        return policy.images(unmarked, images, least, annotate=annotate)
+    condition = Q(pk__in=_keys(policy.images(unmarked, images, least, annotate=False)))
+    for level in _marked_levels(access):
+        condition |= _by_marked_link(images.model, viewer, watermark, level)
+    return policy.images(viewer, images, access, annotate=annotate).filter(condition)
+
+
+def _by_marked_link(model: Any, viewer: Viewer, watermark: str, level: Level) -> Q:
+    """Answer with what is reached at that level by the links of one mark, and by nothing else."""
+    policy, images = get_policy(), ImageQuerySet(model)
+    unmarked, marked = viewer.with_links_marked(""), viewer.with_links_marked("", watermark)
+    with_link = policy.images(marked, images, level, annotate=False)
+    without = policy.images(unmarked, images, level, annotate=False)
+    return Q(pk__in=_keys(with_link)) & ~Q(pk__in=_keys(without))
+
+
+def _shown_watermark(model: Any, viewer: Viewer) -> Case:
+    """Answer with the mark of the link that shows more than all else does; None without one."""
+    return Case(
+        *(
+            When(_by_marked_link(model, viewer, watermark, level), then=Value(watermark))
+            for level in _marked_levels(Level.PREVIEW)
+            for watermark in viewer.watermarks
+        ),
+        default=None,
+        output_field=CharField(null=True),
+    )
+
+
+def _marked_levels(least: Level) -> list[Level]:
+    """Answer with the levels that bear marks, from a least one on, best first."""
+    return [level for level in sorted(Level, reverse=True) if least <= level < Level.ORIGINAL]
+
+
+def _keys(images: Any) -> Any:
+    return images.order_by().values("pk")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from images_app.policies.base import Policy
+from images_app.policies.base import Policy, Reason
 from images_app.policies.default import DefaultPolicy
 
-__all__ = ["DefaultPolicy", "Policy"]
+__all__ = ["DefaultPolicy", "Policy", "Reason"]

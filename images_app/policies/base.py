@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from django.db.models import Model, QuerySet
 
 from images_app.access import Access, Viewer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """One way in which a viewer reaches an image or a gallery."""
+
+    way: str  # "staff", "owner", "visibility", "grant" or "link"; a policy may have others
+    access: Access
+    through: Model | None = None  # the grant or the link
+    gallery: Model | None = None  # where the image hangs, if that is the way
 
 
 class Policy(Protocol):
@@ -22,10 +33,13 @@ class Policy(Protocol):
     ``annotate=False``, which a policy may take as leave to skip work.
 
     A policy may have ``viewer_kind(viewer)``, and then single images are found faster. Viewers
-    of one kind (any hashable value) must get querysets that differ in ``viewer.user.pk`` and
-    ``viewer.at`` alone; besides these, only the user's class and ``is_active``, ``is_staff`` and
+    of one kind (any hashable value) must get querysets that differ in ``viewer.user.pk``,
+    ``viewer.at``, and ids and password versions of ``viewer.links`` alone; besides these, only the user's class and ``is_active``, ``is_staff`` and
     ``is_superuser`` may count. None is for those of whom that cannot be said. A subclass that
     changes ``images`` has no kinds until it names them.
+
+    A policy may have ``explain(viewer, obj)``, which answers with the Reasons why a viewer reaches
+    an image or a gallery; staff read them.
 
     What it does not know, it denies. It never makes rows appear twice (EXISTS, not joins).
     """

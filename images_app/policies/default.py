@@ -1,7 +1,9 @@
-"""DefaultPolicy: visibility of galleries, grants, ownership, and staff with model permissions."""
+"""DefaultPolicy: visibility, grants, share links, ownership, staff with model permissions."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from django.contrib.auth import get_permission_codename
@@ -21,6 +23,7 @@ from django.db.models import (
 from django.utils import timezone
 
 from images_app.access import Access, Level, Right, Viewer
+from images_app.policies.base import Reason
 
 _ANYONE = Viewer(user=AnonymousUser())
 _NOBODY = Q(pk__in=[])
@@ -29,11 +32,12 @@ _PERMISSION_ACTIONS = {Right.CHANGE: "change", Right.SHARE: "change", Right.DELE
 
 
 class DefaultPolicy:
-    """Who may see what, in five sentences.
+    """Who may see what, in six sentences.
 
     A public gallery shows its images to anyone at VIEW, a gallery for members to every
     logged-in user at VIEW. A grant on a gallery or an image gives its user or group that
-    level until it ends; a right gives ORIGINAL besides. Owners of a gallery see its images
+    level until it ends; a right gives ORIGINAL besides. A share link gives its level to whoever
+    has unlocked it, until it ends or is revoked. Owners of a gallery see its images
     at ORIGINAL, owners of an image have every right on it. Staff with the model permission
     see everything and do what their permissions say. Of several ways in, the best counts.
     """
@@ -64,6 +68,23 @@ class DefaultPolicy:
         """See Policy: adding takes the right to change the gallery."""
         galleries = type(gallery)._default_manager.filter(pk=gallery.pk)
         return self.galleries(viewer, galleries, Right.CHANGE).exists()
+
+    def explain(self, viewer: Viewer, obj: Model) -> list[Reason]:
+        """See Policy: the same conditions, asked one by one."""
+        found = [
+            Reason(way="staff", access=access)
+            for access in (Level.ORIGINAL, *Right)
+            if _is_privileged_staff(viewer, obj, access)
+        ]
+        found += _reasons(viewer, obj)
+        galleries: Any = getattr(obj, "galleries", None)  # which an image has
+        for gallery in galleries.order_by("pk") if galleries is not None else ():
+            found += [
+                replace(reason, gallery=gallery)
+                for reason in _reasons(viewer, gallery)
+                if isinstance(reason.access, Level)  # a right there is none on what hangs there
+            ]
+        return found
 
 
 def _filtered(
@@ -115,41 +136,113 @@ def _image_condition(model: Any, viewer: Viewer, access: Access) -> Q:
 
 
 def _gallery_condition(model: Any, viewer: Viewer, access: Access, prefix: str = "") -> Q:
-    condition = _own_condition(model, viewer, access, prefix)
-    if isinstance(access, Level) and access <= Level.VIEW:
-        open_to = ["public", "members"] if viewer.is_authenticated else ["public"]
-        condition |= Q(**{f"{prefix}visibility__in": open_to})
-    return condition
+    seen = _by_visibility(model, viewer, access, prefix)
+    return seen | _own_condition(model, viewer, access, prefix)
 
 
 def _own_condition(model: Any, viewer: Viewer, access: Access, prefix: str = "") -> Q:
-    """Owner, or holder of a grant that has not ended.
+    """Answer with the ways in that both images and galleries have."""
+    condition = _by_ownership(model, viewer, access, prefix)
+    for relation, held in _HELD.items():
+        rows = held(model, viewer, access)
+        if rows is not None:
+            # Few, and the same for every row: one subquery that the database asks once.
+            condition |= Q(**{f"{prefix}pk__in": rows.values(_subject_of(model, relation))})
+    return condition
 
-    The viewer's grants are few and the same for every row, so they are one subquery that
-    does not depend on the row, and the database asks it once.
-    """
-    user: Any = viewer.user
-    if not viewer.is_authenticated or user.pk is None:  # None would own what has no owner
+
+def _subject_of(model: Any, relation: str) -> str:
+    """Name the column by which grants or links point at rows of this model."""
+    name: str = model._meta.get_field(relation).field.attname
+    return name
+
+
+def _by_visibility(model: Any, viewer: Viewer, access: Access, prefix: str = "") -> Q:
+    if not isinstance(access, Level) or access > Level.VIEW:
         return _NOBODY
+    open_to = ["public", "members"] if viewer.is_authenticated else ["public"]
+    return Q(**{f"{prefix}visibility__in": open_to})
+
+
+def _by_ownership(model: Any, viewer: Viewer, access: Access, prefix: str = "") -> Q:
+    return Q(**{f"{prefix}owner": viewer.user.pk}) if _has_key(viewer) else _NOBODY
+
+
+def _held_grants(model: Any, viewer: Viewer, access: Access) -> QuerySet[Any] | None:
+    """Answer with the viewer's grants that have not ended, on rows of this model."""
+    if not _has_key(viewer):
+        return None
+    user: Any = viewer.user
     grants = model._meta.get_field("grants")
     holders = Q(user=user.pk)
     if hasattr(user, "groups"):
         members = user._meta.get_field("groups").related_query_name()
         holders |= Q(**{f"group__{members}": user.pk})
-    subject = grants.field.attname
-    held = grants.related_model._default_manager.filter(
+    held: QuerySet[Any] = grants.related_model._default_manager.filter(
         holders,
         Q(ends_at__isnull=True) | Q(ends_at__gt=viewer.at or timezone.now()),
         _grant_condition(access),
-        **{f"{subject}__isnull": False},
-    ).values(subject)
-    return Q(**{f"{prefix}owner": user.pk}) | Q(**{f"{prefix}pk__in": held})
+        **{f"{grants.field.attname}__isnull": False},
+    )
+    return held
 
 
 def _grant_condition(access: Access) -> Q:
     if isinstance(access, Right):
         return Q(right=access.value)
     return Q(level__gte=access.value) | Q(right__isnull=False)
+
+
+def _held_links(model: Any, viewer: Viewer, access: Access) -> QuerySet[Any] | None:
+    """Answer with the live share links that the viewer has unlocked, to rows of this model."""
+    if not viewer.links or not isinstance(access, Level):  # a link gives no rights
+        return None
+    unlocked = Q()
+    for link in viewer.links:
+        unlocked |= Q(pk=link.id, password_version=link.password_version)
+    links = model._meta.get_field("share_links")
+    held: QuerySet[Any] = links.related_model._default_manager.live(viewer.at).filter(
+        unlocked, level__gte=access.value, **{f"{links.field.attname}__isnull": False}
+    )
+    return held
+
+
+_HELD: dict[str, Callable[[Any, Viewer, Access], QuerySet[Any] | None]] = {
+    "grants": _held_grants,
+    "share_links": _held_links,
+}
+
+
+def _reasons(viewer: Viewer, obj: Any) -> Iterator[Reason]:
+    """Answer with the ways in to one row, each at its best level and with every right."""
+    model, best_first = type(obj), sorted(Level, reverse=True)
+    rows = model._default_manager.filter(pk=obj.pk)
+    ways = {"owner": _by_ownership}
+    if hasattr(obj, "visibility"):
+        ways["visibility"] = _by_visibility
+    for way, condition in ways.items():
+        open_to = [a for a in (*best_first, *Right) if rows.filter(condition(model, viewer, a))]
+        yield from (Reason(way=way, access=access) for access in _best(open_to))
+    for relation, held in _HELD.items():
+        known: dict[Any, list[Access]] = {}
+        for access in (*best_first, *Right):
+            found = held(model, viewer, access)
+            if found is not None:
+                for row in found.filter(**{_subject_of(model, relation): obj.pk}):
+                    known.setdefault(row, []).append(access)
+        for row, accesses in known.items():
+            way = "grant" if relation == "grants" else "link"
+            yield from (Reason(way=way, access=a, through=row) for a in _best(accesses))
+
+
+def _best(accesses: list[Access]) -> list[Access]:
+    """Keep the first, which is the best level, and the rights."""
+    return accesses[:1] + [access for access in accesses[1:] if isinstance(access, Right)]
+
+
+def _has_key(viewer: Viewer) -> bool:
+    """Tell whether rows can be this viewer's: None would own what has no owner."""
+    return viewer.is_authenticated and viewer.user.pk is not None
 
 
 def _is_privileged_staff(viewer: Viewer, model: Any, access: Access) -> bool:

@@ -8,7 +8,14 @@ from typing import Any
 
 from django.urls import reverse
 
-from images_app.conf import Meaning, get_engine, get_settings, get_signer, meanings
+from images_app.conf import (
+    Meaning,
+    get_engine,
+    get_settings,
+    get_signer,
+    meanings,
+    watermark_of,
+)
 from images_app.models import AbstractImage
 from images_app.specs import (
     CONTENT_TYPES,
@@ -16,6 +23,7 @@ from images_app.specs import (
     NEGOTIATED,
     Preset,
     RenditionSpec,
+    Watermark,
     fingerprint_of,
     format_of,
 )
@@ -45,6 +53,7 @@ def rendition_url(
     *,
     image_format: str | None = None,
     width: int | None = None,
+    watermark: str | None = None,
     sign: bool = False,
 ) -> str:
     """Answer with the URL of a rendition, by arithmetic alone.
@@ -56,18 +65,23 @@ def rendition_url(
             An animation that the preset keeps moving has formats of its own: where it has not
             the wanted one, it is its last.
         width: in pixels; the narrowest rung that is at least so wide, or the widest.
+        watermark: the name of one, or "" for none. By default the one that the viewer is held to,
+            where the image was read with what its viewer may see; else none.
         sign: whether to sign it where ``SIGNING`` is set up, for an image that was read with
             what its viewer may see (``visible_to``).
 
     Raises:
-        KeyError: for a preset or format that does not exist.
+        KeyError: for a preset, format or watermark that does not exist.
         ValueError: when a URL is to be signed and nobody has asked what the viewer may see.
 
     """
     found = get_settings().presets[preset]
     if image_format not in {None, *found.formats_of(is_animated=image.is_animated), *found.formats}:
         raise KeyError(image_format)
-    every = signed_sources(image, found) if sign else sources(image, found)
+    if watermark is None:
+        watermark = known_watermark(image) if sign or _is_read_for_viewer(image) else ""
+    make = signed_sources if sign else sources
+    every = make(image, found, watermark)
     rungs = [source for source in every if source.format == image_format] or [
         source for source in every if source.format == every[-1].format
     ]
@@ -75,14 +89,20 @@ def rendition_url(
     return next(wide_enough, rungs[-1]).url
 
 
-def sources(image: AbstractImage, preset: Preset) -> list[Source]:
-    """Answer with every rendition of the preset that an image has: best format first, ascending."""
+def sources(image: AbstractImage, preset: Preset, watermark: str = "") -> list[Source]:
+    """Answer with every rendition of the preset that an image has: best format first, ascending.
+
+    Raises:
+        KeyError: for a watermark that does not exist.
+
+    """
+    mark = _watermark(watermark)
     version = get_engine().output_version
     # One reverse() for all of them: they differ in the last part only.
     base = reverse("images_app:rendition", args=[image.public_id, image.version, "-"])[:-1]
     columns: dict[str, list[Source]] = {}
     for rung in preset.rungs(image.width):
-        for specs in preset.choices_of(rung, is_animated=image.is_animated):
+        for specs in preset.choices_of(rung, is_animated=image.is_animated, watermark=mark):
             width, height = specs[0].output_size(image.width, image.height)
             name = format_of(specs)
             url = f"{base}{fingerprint_of(specs, version)}.{_EXTENSIONS[name]}"
@@ -91,21 +111,28 @@ def sources(image: AbstractImage, preset: Preset) -> list[Source]:
     return [source for column in columns.values() for source in column]
 
 
-def signed_sources(image: AbstractImage, preset: Preset) -> list[Source]:
+def signed_sources(
+    image: AbstractImage, preset: Preset, watermark: str | None = None
+) -> list[Source]:
     """Answer as ``sources``, with URLs that are signed where ``SIGNING`` is set up.
 
-    Those of a preset that the viewer may not have are left unsigned, and answer 404.
+    Those that the viewer may not have are left unsigned, and answer 404.
 
     Args:
         image: read with what its viewer may see (``visible_to``).
         preset: which of its renditions.
+        watermark: see ``rendition_url``.
 
     Raises:
         ValueError: when nobody has asked what the viewer may see.
 
     """
-    signer, found = get_signer(), sources(image, preset)
-    if signer is None or known_level(image) < preset.level:
+    held_to = known_watermark(image)
+    wanted = held_to if watermark is None else watermark
+    signer, found = get_signer(), sources(image, preset, wanted)
+    # Who may have the picture without a mark may have it with one.
+    is_allowed = known_level(image) >= preset.level and held_to in {"", wanted}
+    if signer is None or not is_allowed:
         return found
     return [
         replace(source, url=signer.sign(source.url, max_age=preset.max_age)) for source in found
@@ -126,16 +153,47 @@ def known_level(image: Any) -> int:
     return level
 
 
+def known_watermark(image: Any) -> str:
+    """Answer with the name of the watermark that an image's viewer is held to; "" for none.
+
+    That is ``viewer_watermark``, where the image was read with one, or else their level's.
+
+    Raises:
+        ValueError: when nobody has asked.
+
+    """
+    own: str | None = getattr(image, "viewer_watermark", None)
+    return watermark_of(known_level(image)) if own is None else own
+
+
+def _is_read_for_viewer(image: Any) -> bool:
+    return hasattr(image, "viewer_level") or hasattr(image, "viewer_watermark")
+
+
+def _watermark(name: str) -> Watermark | None:
+    return get_settings().watermarks[name] if name else None
+
+
 def specs_for(image: AbstractImage, presets: Iterable[Preset]) -> list[RenditionSpec]:
-    """Answer with every rendition of the presets that an image has, each once."""
+    """Answer with every rendition of the presets that an image has, each once.
+
+    Those with a watermark are added for the levels that have one and may see the preset.
+    """
     found = {
         spec: None
         for preset in presets
+        for mark in _watermarks_in_use(preset)
         for rung in preset.rungs(image.width)
-        for specs in preset.choices_of(rung, is_animated=image.is_animated)
+        for specs in preset.choices_of(rung, is_animated=image.is_animated, watermark=mark)
         for spec in specs
     }
     return list(found)
+
+
+def _watermarks_in_use(preset: Preset) -> list[Watermark | None]:
+    levels = get_settings().watermark_levels
+    names = {name: None for level, name in levels.items() if level >= preset.level}
+    return [None, *map(_watermark, names)]
 
 
 def resolve(file_name: str) -> Meaning | None:

@@ -63,9 +63,10 @@ def _scale_of(image: AbstractImage, spec: RenditionSpec) -> float:
 
 
 def _is_faithful(spec: RenditionSpec) -> bool:
-    """Tell whether a spec shows the whole picture, as well as we would by ourselves."""
+    """Tell whether a spec shows the whole picture and nothing else, as well as we would."""
     return (
         spec.fit is not Fit.COVER
         and not spec.is_animated
+        and spec.watermark is None
         and spec.quality >= DEFAULT_QUALITY[spec.format]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
+from images_app import audit
 from images_app.access import Access, Level, Viewer
 from images_app.models import (
     Gallery,
@@ -17,14 +19,17 @@ from images_app.models import (
     find_visible,
     get_image_model,
 )
+from images_app.models.access_entry import Kind
+from images_app.sharing import unlocked_links
 from images_app.views.session_user import session_user
 
-_ANONYMOUS = Viewer(user=AnonymousUser())
+ANONYMOUS = Viewer(user=AnonymousUser())
 
 
 def viewer_of(request: HttpRequest) -> Viewer:
-    """Answer with who is asking."""
-    return Viewer(user=session_user(request))
+    """Answer with who is asking: the user, and the share links of the session."""
+    user = session_user(request)
+    return Viewer(user=user, links=unlocked_links(getattr(request, "session", None)))
 
 
 def visible_images(
@@ -48,13 +53,24 @@ def is_reachable(obj: Any, viewer: Viewer, access: Access) -> bool:
     return visible(viewer, access, annotate=False).filter(pk=obj.pk).exists()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """An image, for whom it was found, and whether anyone may have it."""
+
+    image: Any
+    viewer: Viewer
+    is_public: bool
+
+
 def find_image(
     request: HttpRequest,
     public_id: UUID,
     access: Level,
     *,
+    kind: Kind,
     rendition: tuple[str, str] | None = None,
-) -> tuple[Any, bool] | None:
+    watermark: str | None = None,
+) -> Found | None:
     """Find an image for its bytes, and tell whether anyone may have them.
 
     A request without a session cookie is tried as anonymous before the session is touched:
@@ -64,20 +80,27 @@ def find_image(
         request: who asks.
         public_id: of the image.
         access: the least level.
+        kind: of bytes, for the access log.
         rendition: (fingerprint, format) of one whose record is wanted too; see with_rendition.
+        watermark: that the bytes bear, "" for none; see ImageQuerySet.visible_to.
 
     Returns:
-        (image, is_public), or None for absent and forbidden alike.
+        None for absent and forbidden alike.
 
     """
     if settings.SESSION_COOKIE_NAME not in request.COOKIES:
-        image = find_visible(_ANONYMOUS, public_id, access, rendition)
+        image = find_visible(ANONYMOUS, public_id, access, rendition, watermark)
         if image is not None:
-            return image, True
+            return Found(image=image, viewer=ANONYMOUS, is_public=True)
         if not session_user(request).is_authenticated:
+            audit.denied(ANONYMOUS, kind, public_id, access)
             return None
-    image = find_visible(viewer_of(request), public_id, access, rendition)
-    return None if image is None else (image, False)
+    viewer = viewer_of(request)
+    image = find_visible(viewer, public_id, access, rendition, watermark)
+    if image is None:
+        audit.denied(viewer, kind, public_id, access)
+        return None
+    return Found(image=image, viewer=viewer, is_public=False)
 
 
 def find_signed_image(public_id: UUID) -> Any:

@@ -16,6 +16,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 
+from images_app import audit
 from images_app.access import Level
 from images_app.conf import get_engine, get_settings, get_signer
 from images_app.exceptions import ImagesAppError
@@ -28,6 +29,7 @@ from images_app.http import (
     read_only,
     representation_headers,
 )
+from images_app.models.access_entry import Kind, Reason
 from images_app.renditions import (
     is_made_for,
     locate_original,
@@ -37,7 +39,7 @@ from images_app.renditions import (
 )
 from images_app.representation import Location, Representation
 from images_app.specs import CONTENT_TYPES, EXTENSIONS, FOREIGN_FORMATS, RenditionSpec
-from images_app.views.authorise import find_image, find_signed_image
+from images_app.views.authorise import ANONYMOUS, find_image, find_signed_image
 from images_app.views.sending import send_representation
 
 logger = logging.getLogger("images_app.views")
@@ -111,18 +113,23 @@ def _decided_rendition(
         return None
     spec = negotiate(request.headers.get("Accept", ""), meaning.specs)
     identity = spec.fingerprint(get_engine().output_version), spec.format
-    found = find_image(request, public_id, meaning.presets[0].level, rendition=identity)
+    level, kind = meaning.presets[0].level, Kind.RENDITION
+    found = find_image(
+        request, public_id, level, kind=kind, rendition=identity, watermark=meaning.watermark
+    )
     if found is None:
         return None
-    image, is_public = found
+    image = found.image
     # As text: "01" would be a second address of the same bytes.
     if str(image.version) != version or not is_made_for(image, meaning):
+        audit.denied(found.viewer, kind, public_id, level, reason=Reason.OUTDATED)
         return None
+    audit.allowed(found.viewer, kind, public_id, level)
     return Representation(
         content_type=CONTENT_TYPES[spec.format],
         etag=_etag(version, file_name, spec),
         filename=f"{image.title or public_id}.{EXTENSIONS[spec.format]}",
-        is_public=is_public,
+        is_public=found.is_public,
         is_negotiated=len(meaning.specs) > 1,
         max_age=min(preset.max_age for preset in meaning.presets),
         locate=lambda: locate_rendition(image, spec),
@@ -140,6 +147,8 @@ def _signed_rendition(
     if until is None:
         return None
     spec = negotiate(request.headers.get("Accept", ""), meaning.specs)
+    level, kind = meaning.presets[0].level, Kind.RENDITION
+    audit.allowed(ANONYMOUS, kind, public_id, level, reason=Reason.SIGNED)
 
     def locate() -> Location:
         location = locate_unrecorded(public_id, int(version), spec)
@@ -169,12 +178,15 @@ def _etag(version: str, file_name: str, spec: RenditionSpec) -> str:
 @_image_bytes
 def original(request: HttpRequest, *, public_id: UUID, file_name: str) -> Representation | None:
     """Send an original; with ``?download`` for saving."""
-    found = find_image(request, public_id, Level.ORIGINAL)
+    level, kind = Level.ORIGINAL, Kind.ORIGINAL
+    found = find_image(request, public_id, level, kind=kind)
     if found is None:
         return None
-    image, is_public = found
+    image = found.image
     if file_name != f"{image.version}.{EXTENSIONS[image.format]}":
+        audit.denied(found.viewer, kind, public_id, level, reason=Reason.OUTDATED)
         return None
+    audit.allowed(found.viewer, kind, public_id, level)
     return Representation(
         content_type=image.content_type,
         etag=f'"{image.version}-original"',
@@ -182,7 +194,7 @@ def original(request: HttpRequest, *, public_id: UUID, file_name: str) -> Repres
         filename=f"{PurePosixPath(image.file_name or file_name).stem}.{EXTENSIONS[image.format]}",
         # What a browser cannot show would only confuse it.
         is_attachment="download" in request.GET or image.format in FOREIGN_FORMATS,
-        is_public=is_public,
+        is_public=found.is_public,
         max_age=get_settings().original_max_age,
         locate=lambda: locate_original(image),
     )

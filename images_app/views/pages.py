@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.views import redirect_to_login
-from django.db.models import Count, F, IntegerField, OuterRef, Subquery
+from django.db.models import Count, Exists, F, IntegerField, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -14,11 +15,17 @@ from django.shortcuts import render
 from django.urls import get_resolver, get_urlconf
 from django.utils.cache import patch_cache_control, patch_vary_headers
 
-from images_app.access import Level, Viewer
+from images_app import audit
+from images_app.access import Level, Right, Viewer
 from images_app.conf import get_settings
 from images_app.http import read_only
 from images_app.models import Gallery, GalleryItem, get_image_model
-from images_app.views.authorise import viewer_of, visible_galleries, visible_images
+from images_app.models.access_entry import Kind
+from images_app.views.authorise import (
+    viewer_of,
+    visible_galleries,
+    visible_images,
+)
 from images_app.views.keyset import Page, keyset_page, neighbours
 
 _GALLERIES_ON_A_PAGE = 48
@@ -52,9 +59,11 @@ def gallery_list(request: HttpRequest) -> HttpResponseBase:
 def gallery(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     """Show one gallery."""
     viewer = viewer_of(request)
-    found = visible_galleries(viewer).filter(public_id=public_id).first()
+    found = _shareable(visible_galleries, viewer).filter(public_id=public_id).first()
     if found is None:
-        return _absent(request)
+        audit.denied(viewer, Kind.GALLERY, public_id, Level.PREVIEW)
+        return absent(request)
+    audit.allowed(viewer, Kind.GALLERY, public_id, Level.PREVIEW)
     page = _page(request, _images_of(found, viewer), _ITEM_ORDER, get_settings().page_size)
     return _respond(
         request,
@@ -68,9 +77,16 @@ def gallery(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
 def image(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     """Show one image; ``?gallery=`` names the gallery whose neighbours are linked."""
     viewer = viewer_of(request)
-    found = visible_images(viewer).filter(public_id=public_id).select_related("camera_data").first()
+    found = (
+        _shareable(visible_images, viewer)
+        .filter(public_id=public_id)
+        .select_related("camera_data")
+        .first()
+    )
     if found is None:
-        return _absent(request)
+        audit.denied(viewer, Kind.PAGE, public_id, Level.PREVIEW)
+        return absent(request)
+    audit.allowed(viewer, Kind.PAGE, public_id, Level.PREVIEW)
     return _respond(
         request,
         "images_app/image.html",
@@ -126,16 +142,26 @@ def _page(request: HttpRequest, queryset: Any, order: tuple[str, ...], size: int
     )
 
 
-def _absent(request: HttpRequest) -> HttpResponseBase:
+def _shareable(rows: Callable[..., Any], viewer: Viewer) -> Any:
+    """Answer with the visible rows, which tell by ``may_share`` whether the page has a button."""
+    theirs = rows(viewer, Right.SHARE, annotate=False).filter(pk=OuterRef("pk"))
+    return rows(viewer).annotate(may_share=Exists(theirs))
+
+
+def absent(request: HttpRequest) -> HttpResponseBase:
     """Answer alike for what is not there and what is not shown: login first, else 404."""
-    response: HttpResponseBase
-    if not request.user.is_authenticated:
-        response = redirect_to_login(request.get_full_path())
-        response.headers["Cache-Control"] = "no-store"
-        return response
+    if request.user.is_authenticated:
+        return nothing_here(request)
+    response = redirect_to_login(request.get_full_path())
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def nothing_here(request: HttpRequest) -> HttpResponseBase:
+    """Answer 404, to whomever."""
     # The project's own page, as for an address that leads nowhere.
     handler: Any = get_resolver(get_urlconf()).resolve_error_handler(404)
-    response = handler(request, exception=Http404())
+    response: HttpResponseBase = handler(request, exception=Http404())
     response.headers["Cache-Control"] = "no-store"
     return response
 

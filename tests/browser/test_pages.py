@@ -117,6 +117,39 @@ def test_anonymous__sees_only_what_is_public(page):
     assert "Mountains at dawn" not in text
 
 
+def test_share_link__is_made_opened_and_revoked(page, chromium, site):
+    log_in(page, "admin")
+    page.click("text=Mountains at dawn")
+    page.click("main >> text=Share")
+    look(page)
+    if not page.is_visible("[name=note]"):
+        page.click("summary >> text=New share link")
+    page.fill("[name=note]", "for Aunt Mary")
+    page.fill("form.ia-form >> [name=password] >> nth=0", "open sesame")
+    page.click("text=Make the link")
+    look(page)
+    url = page.input_value("#new-url")
+    guest = chromium.new_context(viewport=page.viewport_size).new_page()
+    guest.goto(url)
+    assert "Mountains" not in guest.content()
+    assert guest.evaluate("document.documentElement.scrollWidth") <= guest.viewport_size["width"]
+    guest.fill("[name=password]", "wrong")
+    guest.click("[type=submit]")
+    assert guest.is_visible("[role=alert]")
+    guest.fill("[name=password]", "open sesame")
+    guest.click("[type=submit]")
+    guest.wait_for_url("**/galleries/**")
+    guest.wait_for_load_state("networkidle")
+    assert guest.evaluate(BROKEN) == []
+    assert guest.evaluate(LOADED) >= 1
+    page.locator("li", has_text="for Aunt Mary").get_by_role("button", name="Revoke").first.click()
+    page.wait_for_load_state("networkidle")
+    assert page.is_visible("text=The link is revoked.")
+    guest.goto(guest.url)
+    guest.wait_for_url("**/login/**")
+    guest.context.close()
+
+
 def test_scripts_off__everything_works(chromium, site):
     context = chromium.new_context(java_script_enabled=False, base_url=site.url)
     page = context.new_page()

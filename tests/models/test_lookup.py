@@ -5,18 +5,20 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from images_app.access import Level, Right, Viewer
+from images_app.access import Level, Right, UnlockedLink, Viewer
 from images_app.conf import get_engine, get_settings
 from images_app.models import Grant, Image, find_visible
 from images_app.models import prepared as prepared_module
 from images_app.policies import DefaultPolicy
 from images_app.renditions import locate_rendition
+from images_app.sharing import create_link
 from tests.world import VIEWERS, make_world
 
 pytestmark = pytest.mark.django_db
@@ -249,3 +251,89 @@ def test_prepared__are_bounded(world, monkeypatch):
     for level in (*Level, *Right):
         find_visible(Viewer(user=AnonymousUser()), uuid.uuid4(), level)
         assert len(prepared_module._prepared) <= 3
+
+
+# --- share links ------------------------------------------------------------------------------
+
+MARKS = {
+    "WATERMARKS": {"proof": {"text": "PROOF"}, "client": {"text": "CLIENT"}},
+    "WATERMARK_LEVELS": {"view": "proof"},
+}
+
+
+def link_to(subject, owner, **terms) -> UnlockedLink:
+    """A link as somebody who has unlocked it carries it."""
+    link, _token = create_link(Viewer(user=owner), subject, **terms)
+    known = {"password_version": link.password_version, "watermark": link.watermark}
+    return UnlockedLink(id=link.pk, **known)
+
+
+@pytest.fixture
+def holders(world, settings):
+    """Viewers with links of every kind, none twice, and one to nothing at all."""
+    settings.IMAGES_APP = MARKS
+    admin = world.users["admin"]
+    private, public = world.galleries["private"], world.galleries["public"]
+    loose = world.images["loose"]
+    links = [
+        link_to(private, admin, level=Level.PREVIEW),
+        link_to(private, admin, level=Level.ORIGINAL),
+        link_to(loose, admin),
+        link_to(loose, admin, watermark="client"),
+        link_to(private, admin, watermark="proof"),
+        link_to(public, admin, watermark="client"),
+        UnlockedLink(id=999, password_version=1),
+        UnlockedLink(id=1, password_version=9),
+    ]
+    sets = [(), *((link,) for link in links), *pairwise(links), tuple(links[:5]), tuple(links)]
+    users = [world.users[name] for name in ("anonymous", "stranger", "previewer", "editor")]
+    return [Viewer(user=user, links=held) for held in sets for user in users]
+
+
+@pytest.mark.parametrize("watermark", [None, "", "proof", "client"])
+def test_answer__is_that_of_the_queryset_for_holders_of_links(world, holders, watermark):
+    seen = set()
+    for viewer in holders:
+        for level in Level:
+            images = Image.objects.visible_to(viewer, level, annotate=False, watermark=watermark)
+            expected = set(images.values_list("public_id", flat=True))
+            found = {
+                image.public_id
+                for image in world.images.values()
+                if find_visible(viewer, image.public_id, level, None, watermark)
+            }
+            assert found == expected, (viewer, level)
+            seen.add(len(found))
+    assert len(seen) > 2
+
+
+def test_link__is_asked_about_by_a_query_that_others_have_used(world, holders, monkeypatch):
+    """One for each number of links, whoever holds which; four at most."""
+    asked = []
+    original = DefaultPolicy.images
+
+    def images(self, viewer, *args, **kwargs):
+        asked.append(viewer)
+        return original(self, viewer, *args, **kwargs)
+
+    monkeypatch.setattr(DefaultPolicy, "images", images)
+    anonymous = [viewer for viewer in holders if not viewer.user.is_authenticated]
+    for viewer in anonymous:
+        if len(viewer.links) <= 4 and not viewer.watermarks:
+            find_visible(viewer, world.images["private"].public_id, Level.VIEW)
+    assert len(asked) == 2 * 3  # each is compiled with two pairs of values: none, one, two links
+    asked.clear()
+    find_visible(anonymous[-1], world.images["private"].public_id, Level.VIEW)
+    assert len(asked) == 1
+
+
+def test_link__finds_its_place_whatever_key_its_viewer_has(world, holders):
+    """A place that is not found would silently leave the link out."""
+    for viewer in holders:
+        if 0 < len(viewer.links) <= 4:
+            find_visible(viewer, world.images["private"].public_id, Level.VIEW)
+    plans = [plan for plan in prepared_module._prepared.values() if plan is not None]
+    numbers = [
+        sum(name is not None and name.startswith("link") for name in p.places) for p in plans
+    ]
+    assert 0 not in numbers

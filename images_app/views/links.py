@@ -1,0 +1,120 @@
+"""Managing share links: for those who may share, all live ones, a form for a new one, an end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from images_app.access import Right
+from images_app.forms import LinkPasswordForm, ShareLinkForm
+from images_app.models import ShareLink
+from images_app.sharing import change_password, create_link, revoke_link, shared_by
+from images_app.views.authorise import viewer_of, visible_galleries, visible_images
+from images_app.views.pages import absent
+
+_page = require_http_methods(["GET", "HEAD", "POST"])
+_action = require_http_methods(["POST"])
+_Rows = Callable[..., Any]
+
+
+@_page
+def links(request: HttpRequest) -> HttpResponseBase:
+    """List all live links to what the viewer may share."""
+    if not request.user.is_authenticated:
+        return absent(request)
+    return _respond(request, {"links": shared_by(viewer_of(request))})
+
+
+@_page
+@sensitive_post_parameters("password")
+def gallery_links(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
+    """Share a gallery."""
+    return _share(request, visible_galleries, "gallery", public_id)
+
+
+@_page
+@sensitive_post_parameters("password")
+def image_links(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
+    """Share an image."""
+    return _share(request, visible_images, "image", public_id)
+
+
+def _share(request: HttpRequest, rows: _Rows, kind: str, public_id: UUID) -> HttpResponseBase:
+    viewer = viewer_of(request)
+    subject = rows(viewer, Right.SHARE).filter(public_id=public_id).first()
+    if subject is None:
+        return absent(request)
+    form = ShareLinkForm(request.POST if request.method == "POST" else None)
+    url = ""
+    if request.method == "POST" and form.is_valid():
+        try:
+            _link, token = create_link(viewer, subject, **form.terms())
+        except PermissionDenied:
+            form.add_error(None, _("You can give no more than you have yourself, nor for longer."))
+        else:
+            # Shown this once, and kept nowhere: not in a message, whose store would hold it.
+            url = request.build_absolute_uri(reverse("images_app:shared", args=[token]))
+            form = ShareLinkForm()
+    shown = shared_by(viewer).filter(**{kind: subject})
+    context = {"subject": subject, "form": form, "links": shown, "new_url": url}
+    status = HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK
+    return _respond(request, context, status)
+
+
+@_action
+def revoke(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
+    """End a link at once."""
+    link = _find(request, public_id)
+    if link is None:
+        return absent(request)
+    revoke_link(link)
+    messages.success(request, _("The link is revoked."))
+    return _back(link)
+
+
+@_action
+@sensitive_post_parameters("password")
+def set_password(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
+    """Give a link another password; who has opened it must open it again."""
+    link = _find(request, public_id)
+    if link is None:
+        return absent(request)
+    form = LinkPasswordForm(request.POST)
+    if form.is_valid():
+        change_password(link, form.cleaned_data["password"])
+        messages.success(request, _("The link has a new password."))
+    else:
+        messages.error(request, _("The password is too long."))
+    return _back(link)
+
+
+def _find(request: HttpRequest, public_id: UUID) -> ShareLink | None:
+    found: ShareLink | None = shared_by(viewer_of(request)).filter(public_id=public_id).first()
+    return found
+
+
+def _back(link: ShareLink) -> HttpResponseRedirect:
+    view = "gallery_links" if link.gallery_id is not None else "image_links"
+    return HttpResponseRedirect(reverse(f"images_app:{view}", args=[link.subject.public_id]))
+
+
+def _respond(
+    request: HttpRequest, context: dict[str, Any], status: int = HTTPStatus.OK
+) -> HttpResponse:
+    context["password_form"] = LinkPasswordForm()
+    response = render(request, "images_app/links.html", context, status=status)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response

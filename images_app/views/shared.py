@@ -1,0 +1,110 @@
+"""Opening a share link: the only URL that holds its token."""
+
+from __future__ import annotations
+
+import logging
+from functools import wraps
+from http import HTTPStatus
+from typing import Any, cast
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+
+from images_app import audit
+from images_app.access import Level
+from images_app.exceptions import ImagesAppError, TooManyGuesses
+from images_app.models import ShareLink
+from images_app.models.access_entry import Kind, Reason
+from images_app.sharing import find_link, is_unlocked, may_be_unlocked, unlock
+from images_app.views.authorise import viewer_of
+from images_app.views.pages import nothing_here
+
+logger = logging.getLogger("images_app.views")
+
+_METHODS = ("GET", "HEAD", "POST")
+_LONGEST_PASSWORD = 1000  # letters that are hashed at most
+
+
+def _discreet(view: Any) -> Any:
+    """Keep the token to the two who know it: no referrer, no cache, no line in Django's log."""
+
+    @login_not_required
+    # A forged request would have to know the token, and opens nothing to who forged it.
+    @csrf_exempt
+    @sensitive_post_parameters("password")
+    @wraps(view)
+    def answer(request: HttpRequest, token: str) -> HttpResponseBase:
+        if request.method not in _METHODS:
+            response: Any = HttpResponse(status=HTTPStatus.METHOD_NOT_ALLOWED)
+            response.headers["Allow"] = ", ".join(_METHODS)
+        else:
+            response = view(request, token)
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Robots-Tag"] = "noindex"
+        patch_vary_headers(response, ["Cookie"])
+        # Django would log the path of every answer from 400 on.
+        response._has_been_logged = True  # noqa: SLF001
+        return cast(HttpResponseBase, response)
+
+    return answer
+
+
+@_discreet
+@sensitive_variables("token", "password")
+def shared(request: HttpRequest, token: str) -> HttpResponseBase:
+    """Open a link for this session, and lead to what it shows.
+
+    One that counts its views waits for a click, as one with a password does: programs that look
+    at links before people do would use it up.
+    """
+    link = find_link(token)
+    if link is None:
+        return nothing_here(request)
+    target = HttpResponseRedirect(link.subject.get_absolute_url())
+    if is_unlocked(request.session, link):
+        return target
+    if not may_be_unlocked(link):
+        return nothing_here(request)
+    if request.method == "HEAD" or (request.method == "GET" and link.is_asking):
+        return _ask(request, link) if link.is_asking else target
+    return _open(request, link, request.POST.get("password", "")[:_LONGEST_PASSWORD]) or target
+
+
+def _open(request: HttpRequest, link: ShareLink, password: str) -> HttpResponseBase | None:
+    """Unlock, and answer only where that was refused."""
+    viewer, kind, level = viewer_of(request), Kind.LINK, Level(link.level)
+    try:
+        is_open = unlock(request.session, link, password)
+    except ImagesAppError as error:
+        is_resting = isinstance(error, TooManyGuesses)
+        reason = Reason.RESTING if is_resting else Reason.PASSWORD
+        audit.denied(viewer, kind, link.public_id, level, reason=reason, link=link)
+        return _ask(request, link, error)
+    if not is_open:
+        return nothing_here(request)
+    audit.allowed(viewer, kind, link.public_id, level, link=link)
+    return None
+
+
+def _ask(
+    request: HttpRequest, link: ShareLink, error: ImagesAppError | None = None
+) -> HttpResponse:
+    """Ask for the password or a click; tells nothing of what is behind."""
+    message = _(error.public_message) % error.params if error is not None else ""
+    context = {"has_password": link.has_password, "error": message}
+    response = render(
+        request,
+        "images_app/unlock.html",
+        context,
+        status=HTTPStatus.OK if error is None else error.status_code,
+    )
+    if error is not None and error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
