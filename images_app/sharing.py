@@ -6,10 +6,11 @@ import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import PermissionDenied
@@ -33,7 +34,7 @@ from images_app.signals import link_created, link_revoked, link_unlocked
 _SESSION_KEY = "images_app_links"
 _MOST_UNLOCKED = 20  # links of one session; the oldest goes first
 _TOKEN_BYTES = 32
-_ALWAYS = datetime(9000, 1, 1, tzinfo=UTC)  # the databases' own end of time is not far behind
+_ALWAYS = datetime(9000, 1, 1)  # noqa: DTZ001 (the databases' end of time is not far behind)
 
 
 def may_give(viewer: Viewer, obj: Any, access: Access, until: datetime | None) -> bool:
@@ -51,7 +52,8 @@ def may_give(viewer: Viewer, obj: Any, access: Access, until: datetime | None) -
 
     """
     giver = replace(viewer, links=())
-    at_the_end = replace(giver, at=until or _ALWAYS)
+    always = timezone.make_aware(_ALWAYS) if settings.USE_TZ else _ALWAYS
+    at_the_end = replace(giver, at=until or always)
     return all(_has(each, obj, access) for each in (giver, at_the_end))
 
 

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 
-from images_app.access import Level, Right, Viewer
+from images_app.access import Level, Right, UnlockedLink, Viewer
 
 
 def test_level__is_one_ordered_scale_stored_as_numbers():
@@ -53,3 +53,16 @@ def test_viewer__is_frozen_and_keyword_only():
         viewer.user = None
     with pytest.raises(TypeError):
         Viewer(AnonymousUser())
+
+
+def test_viewer__with_some_links():
+    links = [UnlockedLink(id=n, password_version=1, watermark=mark) for n, mark in enumerate("axa")]
+    links.append(UnlockedLink(id=3, password_version=1))
+    viewer = Viewer(user=AnonymousUser(), links=tuple(links))
+    assert viewer.watermarks == ("a", "x")
+    kept = {
+        marks: [link.id for link in viewer.with_links_marked(*marks).links]
+        for marks in ((), ("",), ("a",), ("", "x"))
+    }
+    assert kept == {(): [], ("",): [3], ("a",): [0, 2], ("", "x"): [1, 3]}
+    assert len(viewer.links) == 4

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.db.models import Count, Exists, F, IntegerField, OuterRef, Subquery
 from django.db.models.functions import Coalesce
@@ -55,6 +56,7 @@ def gallery_list(request: HttpRequest) -> HttpResponseBase:
     )
 
 
+@login_not_required  # decided by the policy: of who has opened a share link it asks no login
 @read_only
 def gallery(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     """Show one gallery."""
@@ -73,6 +75,7 @@ def gallery(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     )
 
 
+@login_not_required  # likewise
 @read_only
 def image(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     """Show one image; ``?gallery=`` names the gallery whose neighbours are linked."""

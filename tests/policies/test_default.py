@@ -9,9 +9,11 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, Group
 from django.utils import timezone
 
-from images_app.access import Level, Right, Viewer
+from images_app.access import Level, Right, UnlockedLink, Viewer
 from images_app.conf import get_policy
 from images_app.models import Gallery, GalleryItem, Grant, Image
+from images_app.policies import DefaultPolicy
+from images_app.sharing import create_link
 from tests.world import VIEWERS, make_world
 
 pytestmark = pytest.mark.django_db
@@ -368,3 +370,54 @@ def test_may_add__says_nothing_of_other_galleries(make_person, make_gallery):
 def test_may_add__is_never_for_anonymous(hung):
     Gallery.objects.update(visibility="public")
     assert not get_policy().may_add(Viewer(user=AnonymousUser()), hung.gallery)
+
+
+# --- why --------------------------------------------------------------------------------------
+
+
+def why(user, obj, *links) -> list[tuple]:
+    """The reasons, short: (way, access, whether by a gallery, note or holder)."""
+    found = DefaultPolicy().explain(Viewer(user=user, links=links), obj)
+    return [(r.way, r.access, r.gallery is not None, r.through) for r in found]
+
+
+def test_explain__names_every_way_in(hung, make_person, make_user):
+    person = make_person(grants=[("gallery", 20), ("image", "change")], owns="gallery")
+    group = Group.objects.create(name="friends")
+    person.groups.add(group)
+    by_group = Grant.objects.create(group=group, image=hung.image, level=10)
+    Gallery.objects.update(visibility="members")
+    of_gallery, of_image = Grant.objects.filter(user=person).order_by("pk")
+    maker = make_user("maker", is_staff=True, is_superuser=True)
+    link, _token = create_link(Viewer(user=maker), hung.gallery, level=Level.PREVIEW)
+    known = UnlockedLink(id=link.pk, password_version=1)
+    hung.gallery.refresh_from_db()
+    assert why(person, hung.image, known) == [
+        ("grant", Level.ORIGINAL, False, of_image),
+        ("grant", CHANGE, False, of_image),
+        ("grant", Level.PREVIEW, False, by_group),
+        ("owner", Level.ORIGINAL, True, None),
+        ("visibility", Level.VIEW, True, None),
+        ("grant", Level.VIEW, True, of_gallery),
+        ("link", Level.PREVIEW, True, link),
+    ]
+    assert why(person, hung.gallery) == [
+        ("owner", Level.ORIGINAL, False, None),
+        *(("owner", right, False, None) for right in Right),
+        ("visibility", Level.VIEW, False, None),
+        ("grant", Level.VIEW, False, of_gallery),
+    ]
+
+
+def test_explain__staff_first(hung, make_person):
+    staff = make_person(is_staff=True, may=["change_image"])
+    expected = [("staff", access, False, None) for access in (Level.ORIGINAL, CHANGE, SHARE)]
+    assert why(staff, hung.image) == expected
+
+
+def test_explain__no_way_in(hung, make_person):
+    ended = timezone.now() - timedelta(seconds=1)
+    person = make_person(grants=[("gallery", 30), ("image", "change")], ends_at=ended)
+    for user in (person, AnonymousUser()):
+        for obj in (hung.image, hung.gallery):
+            assert why(user, obj, UnlockedLink(id=1, password_version=1)) == []

@@ -231,4 +231,8 @@ def test_shared__hostile_tokens_are_absent(client, db, token):
 def test_shared__works_where_everybody_must_log_in(client, gallery, share, settings):
     middleware = "django.contrib.auth.middleware.LoginRequiredMiddleware"
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, middleware]
-    assert client.get(share())["Location"] == gallery.get_absolute_url()
+    url = gallery.get_absolute_url()
+    assert client.get(url)["Location"].startswith("/login/")
+    assert client.get(share())["Location"] == url
+    assert client.get(url).status_code == 200
+    assert client.get(gallery.images.get().get_absolute_url()).status_code == 200
