@@ -79,7 +79,7 @@ class WhyForm(forms.Form):
 class WhyMixin(_ModelAdmin):
     """Adds the page to an admin of galleries or images."""
 
-    change_form_template = "admin/images_app/change_form.html"
+    change_form_template = "admin/images_app/change_form_with_why.html"
 
     def get_urls(self) -> list[Any]:
         """Add the page's URL."""
