@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TextIO
 
+from images_app.management.users import printable
+
 _BAR = 24  # characters
 _EVERY = 0.1  # seconds between two drawings
 
@@ -28,7 +30,7 @@ class Progress:
         self._drawn_at = now
         filled = _BAR * self._done // max(1, self._total)
         bar = "#" * filled + "-" * (_BAR - filled)
-        self._stream.write(f"\r\x1b[K[{bar}] {self._done}/{self._total} {name[:40]}")
+        self._stream.write(f"\r\x1b[K[{bar}] {self._done}/{self._total} {printable(name[:40])}")
         self._stream.flush()
 
     def clear(self) -> None:

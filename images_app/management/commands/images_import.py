@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.core.files import File
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
@@ -16,6 +15,7 @@ from django.utils.translation import gettext as _
 from images_app.exceptions import ImagesAppError
 from images_app.ingest import checksum_of, ingest_image
 from images_app.management.progress import Progress
+from images_app.management.users import find_user
 from images_app.models import Gallery
 
 _HIDDEN = "."  # what the system keeps beside pictures (.DS_Store, .thumbnails) is none
@@ -43,7 +43,7 @@ class Command(BaseCommand):
         if not directory.is_dir():
             message = f"{directory} is not a folder."
             raise CommandError(message)
-        user = _find_user(owner)
+        user = find_user(owner)
         target = _find_or_make_gallery(gallery, user)
         paths = list(_files_below(directory))
         progress = Progress(sys.stderr, len(paths))
@@ -62,15 +62,6 @@ class Command(BaseCommand):
         )
         if counts["failed"]:
             raise SystemExit(1)
-
-
-def _find_user(name: str) -> Any:
-    users = get_user_model()
-    try:
-        return users._default_manager.get_by_natural_key(name)
-    except users.DoesNotExist as error:
-        message = f"There is no user {name!r}."
-        raise CommandError(message) from error
 
 
 def _find_or_make_gallery(title: str, owner: Any) -> Gallery:

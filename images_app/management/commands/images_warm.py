@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from images_app.conf import get_settings
 from images_app.exceptions import ImagesAppError
 from images_app.management.progress import Progress
+from images_app.management.users import printable
 from images_app.models import Gallery, get_image_model
 from images_app.renditions import make_renditions, specs_for
 
@@ -55,7 +56,7 @@ class Command(BaseCommand):
                 failed += 1
                 progress.clear()
                 reason = _(error.public_message) % error.params
-                self.stderr.write(f"{image.pk} {image}: {reason}")
+                self.stderr.write(f"{image.pk} {printable(image)}: {reason}")
             progress.step(str(image))
         progress.clear()
         self.stdout.write(f"{made} renditions made, {failed} images failed.")
