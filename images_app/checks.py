@@ -27,6 +27,7 @@ from images_app.delivery import HandingOver, has_local_paths
 from images_app.models import get_image_model
 
 _BYTES_PER_PIXEL = 20  # what the dearest decoder takes, and the sizes made from it
+_BYTES_PER_MARKED_PIXEL = 32  # and a copy to draw a watermark on
 
 STORAGES_TO_PASTE = """\
 from images_app.storages import private_storages
@@ -80,11 +81,12 @@ def check_values(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
         return []
     settings, found = get_settings(), []
     memory = getattr(get_engine(), "memory_bytes", None)
-    if memory is not None and memory < _BYTES_PER_PIXEL * settings.max_pixels:
+    each = _BYTES_PER_MARKED_PIXEL if settings.watermarks else _BYTES_PER_PIXEL
+    if memory is not None and memory < each * settings.max_pixels:
         found.append(
             Warning(
                 "The engine's memory is too small for images of IMAGES_APP['MAX_PIXELS'].",
-                hint=f"Give memory_bytes {_BYTES_PER_PIXEL * settings.max_pixels} or more.",
+                hint=f"Give memory_bytes {each * settings.max_pixels} or more.",
                 id="images_app.W003",
             )
         )

@@ -302,6 +302,11 @@ def test_w003__memory_too_small_for_the_pixels(settings):
     (message,) = checks.check_values(None)
     assert message.id == "images_app.W003"
     assert "10000000000" in message.hint
+    settings.IMAGES_APP = {"MAX_PIXELS": 60_000_000}
+    assert checks.check_values(None) == []
+    settings.IMAGES_APP = {"MAX_PIXELS": 60_000_000, "WATERMARKS": {"proof": {"text": "PROOF"}}}
+    (message,) = checks.check_values(None)
+    assert "1920000000" in message.hint
 
 
 def test_w004__a_thumbnail_that_previewers_may_not_see(settings):

@@ -13,7 +13,7 @@ from images_app.access import Level
 from images_app.delivery import StreamingDelivery
 from images_app.engines.bounded import BoundedEngine
 from images_app.policies import DefaultPolicy
-from images_app.specs import Fit
+from images_app.specs import Fit, Watermark
 
 
 class Tunable:
@@ -62,6 +62,9 @@ def test_defaults__of_an_empty_dict_are_safe():
         "rendition_cache_max_bytes": 65536,
         "original_max_age": 600,
         "page_size": 100,
+        "share_link_days": 30,
+        "access_log": (),
+        "access_log_days": 90,
     }
     assert isinstance(conf.get_policy(), DefaultPolicy)
     assert isinstance(conf.get_engine(), BoundedEngine)
@@ -97,7 +100,7 @@ def test_limits__are_those_of_the_settings(settings):
         ([], "IMAGES_APP must be a dict."),
         ({"PAGE_SIZ": 1}, "IMAGES_APP has no key 'PAGE_SIZ'. Did you mean 'PAGE_SIZE'?"),
         ({"page_size": 1}, "IMAGES_APP has no key 'page_size'. Did you mean 'PAGE_SIZE'?"),
-        ({"QUUX": 1}, "IMAGES_APP has no key 'QUUX'. Known are DELIVERY, ENGINE, FORMATS,"),
+        ({"QUUX": 1}, "IMAGES_APP has no key 'QUUX'. Known are "),
         ({7: 1}, "IMAGES_APP has no key 7. Known are"),
         ({"PAGE_SIZE": "5"}, "IMAGES_APP['PAGE_SIZE'] must be a whole number."),
         ({"PAGE_SIZE": True}, "IMAGES_APP['PAGE_SIZE'] must be a whole number."),
@@ -167,6 +170,9 @@ def test_limits__are_those_of_the_settings(settings):
         (preset(background=None), "background is a colour"),
         (preset(max_age=-1), "max_age is a whole number of seconds, 0 or more."),
         (preset(max_age="600"), "max_age is a whole number"),
+        ({"WATERMARKS": []}, "IMAGES_APP['WATERMARKS'] must be a dict."),
+        ({"WATERMARKS": {"a": {}}}, "['WATERMARKS']['a']: it has either 'text' or 'image'."),
+        ({"WATERMARK_LEVELS": {"view": "a"}}, "no watermark is called 'a'"),
     ],
 )
 def test_settings__what_makes_no_sense_is_refused(settings, value, message):
@@ -329,3 +335,53 @@ def test_engine__options_that_make_no_sense_are_refused(settings, options, messa
     with pytest.raises(ImproperlyConfigured) as caught:
         conf.get_engine()
     assert message in str(caught.value)
+
+
+# --- watermarks -------------------------------------------------------------------------------
+
+MARKS = {"proof": {"text": "PROOF"}, "mine": {"text": "Mine"}}
+
+
+def test_watermarks__are_none_by_default():
+    parsed = conf.get_settings()
+    assert (parsed.watermarks, parsed.watermark_levels) == ({}, {})
+    assert {meaning.watermark for meaning in conf.meanings().values()} == {""}
+
+
+def test_watermarks__every_preset_has_each_of_them_and_none(settings):
+    plain = conf.meanings()
+    settings.IMAGES_APP = {"WATERMARKS": MARKS}
+    found = conf.meanings()
+    assert conf.get_settings().watermarks["proof"] == Watermark(text="PROOF")
+    assert len(found) == 3 * BUILT_IN
+    for name, mark in {"": None, **conf.get_settings().watermarks}.items():
+        meanings = {key: each for key, each in found.items() if each.watermark == name}
+        assert len(meanings) == BUILT_IN
+        assert {spec.watermark for each in meanings.values() for spec in each.specs} == {mark}
+        assert (meanings == plain) is (name == "")  # what there was keeps its URL
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    [(0, "proof"), (10, "proof"), (15, "proof"), (20, "mine"), (29, "mine"), (30, ""), (99, "")],
+)
+def test_watermark_of__the_best_level(settings, level, expected):
+    levels = {"preview": "proof", "view": "mine"}
+    settings.IMAGES_APP = {"WATERMARKS": MARKS, "WATERMARK_LEVELS": levels}
+    assert conf.watermark_of(level) == expected
+
+
+def test_watermark_of__a_level_without_one_is_none(settings):
+    settings.IMAGES_APP = {"WATERMARKS": MARKS, "WATERMARK_LEVELS": {"preview": "proof"}}
+    assert conf.watermark_of(Level.VIEW) == ""
+    settings.IMAGES_APP = {}
+    assert conf.watermark_of(Level.PREVIEW) == ""
+
+
+def test_watermarks__need_an_engine_that_draws_them(settings):
+    engine = {"BACKEND": f"{__name__}.Tunable"}
+    settings.IMAGES_APP = {"WATERMARKS": MARKS, "ENGINE": engine}
+    with pytest.raises(ImproperlyConfigured, match="the engine draws none"):
+        conf.meanings()
+    settings.IMAGES_APP = {"ENGINE": engine}
+    assert conf.meanings()

@@ -19,12 +19,14 @@ from django.db import OperationalError, connections
 from django.utils import timezone
 from PIL import Image as PillowImage
 
+from images_app.access import Level
 from images_app.conf import ORIGINALS, RENDITIONS, Meaning, get_engine, get_settings, meanings
 from images_app.engines.bounded import BoundedEngine
 from images_app.exceptions import Busy, BytesGone, RenderFailed, StorageUnavailable
 from images_app.models import Image, Rendition, RenditionLease
 from images_app.renditions import (
     is_made_for,
+    known_watermark,
     locate_original,
     locate_rendition,
     locate_unrecorded,
@@ -32,6 +34,7 @@ from images_app.renditions import (
     open_stored,
     rendition_url,
     resolve,
+    signed_sources,
     sources,
     specs_for,
 )
@@ -865,3 +868,177 @@ def test_unrecorded__is_found_by_its_name_alone(make_image, spec, kept, monkeypa
     assert locate_unrecorded(image.public_id, 1, spec).length == len(content)
     settings.IMAGES_APP = {}
     assert locate_unrecorded(image.public_id, 1, spec) is None  # the record knows
+
+
+# --- watermarks -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def marks(settings):
+    """Two watermarks, one of them on all that those see whose best level is preview or view."""
+    settings.IMAGES_APP = {
+        "WATERMARKS": {
+            "proof": {"text": "PROOF", "opacity": 100},
+            "other": {"text": "Other", "opacity": 100},
+        },
+        "WATERMARK_LEVELS": {"preview": "proof", "view": "proof"},
+        "SIGNING": {"BACKEND": "images_app.signing.DjangoSigner"},
+    }
+    return get_settings().watermarks
+
+
+def seen_by(level, **values):
+    image = Image(public_id=uuid.uuid4(), version=1, width=3000, height=2000, format="jpeg")
+    for name, value in {"viewer_level": level, **values}.items():
+        setattr(image, name, value)
+    return image
+
+
+def name_of_mark(url):
+    """What a URL is marked with, and whether it is signed."""
+    path, _, signature = url.partition("?")
+    return resolve(path.rpartition("/")[2]).watermark, bool(signature)
+
+
+@pytest.mark.parametrize(
+    ("level", "values", "expected"),
+    [
+        (Level.PREVIEW, {}, "proof"),
+        (Level.VIEW, {}, "proof"),
+        (Level.ORIGINAL, {}, ""),
+        (Level.ORIGINAL, {"viewer_watermark": "other"}, "other"),
+        (Level.VIEW, {"viewer_watermark": "other"}, "other"),
+        (Level.VIEW, {"viewer_watermark": ""}, ""),
+        (Level.VIEW, {"viewer_watermark": None}, "proof"),
+    ],
+)
+def test_watermark__is_the_one_that_the_viewer_is_held_to(marks, level, values, expected):
+    image = seen_by(level, **values)
+    assert known_watermark(image) == expected
+    preset = get_settings().presets["ladder" if level >= Level.VIEW else "thumb"]
+    urls = {source.url for source in signed_sources(image, preset)}
+    assert {name_of_mark(url) for url in urls} == {(expected, True)}
+    assert name_of_mark(rendition_url(image, preset.name)) == (expected, False)
+    assert name_of_mark(rendition_url(image, preset.name, sign=True)) == (expected, True)
+    assert len(urls) == len(sources(image, preset))
+
+
+def test_watermark__of_an_image_that_nobody_asked_about_is_none_unless_signed(marks):
+    image = seen_by(Level.VIEW)
+    del image.viewer_level
+    assert name_of_mark(rendition_url(image, "ladder")) == ("", False)
+    assert name_of_mark(rendition_url(image, "ladder", watermark="other")) == ("other", False)
+    for ask in (known_watermark, lambda image: rendition_url(image, "ladder", sign=True)):
+        with pytest.raises(ValueError, match="level is not known"):
+            ask(image)
+    image.viewer_watermark = "other"  # somebody has asked for that
+    assert name_of_mark(rendition_url(image, "ladder")) == ("other", False)
+
+
+@pytest.mark.parametrize(
+    ("level", "watermark", "is_signed"),
+    [
+        (Level.VIEW, "proof", True),
+        (Level.VIEW, "", False),
+        (Level.VIEW, "other", False),
+        (Level.ORIGINAL, "", True),
+        (Level.ORIGINAL, "proof", True),
+        (Level.PREVIEW, "proof", False),
+    ],
+)
+def test_watermark__what_the_viewer_may_not_have_is_never_signed(
+    marks, level, watermark, is_signed
+):
+    url = rendition_url(seen_by(level), "ladder", watermark=watermark, sign=True)
+    assert name_of_mark(url) == (watermark, is_signed)
+
+
+def test_watermark__that_is_unknown_is_a_key_error(marks):
+    image, preset = seen_by(Level.VIEW), get_settings().presets["ladder"]
+    for ask in (
+        lambda: rendition_url(image, "ladder", watermark="none"),
+        lambda: rendition_url(image, "ladder", watermark="none", sign=True),
+        lambda: sources(image, preset, "none"),
+    ):
+        with pytest.raises(KeyError, match="none"):
+            ask()
+
+
+def test_watermark__changes_nothing_of_what_is_not_marked(marks, settings):
+    image, ladder = seen_by(Level.ORIGINAL), get_settings().presets["ladder"]
+    before = sources(image, ladder)
+    marked = sources(image, ladder, "proof")
+    assert not {source.url for source in before} & {source.url for source in marked}
+    assert [(s.width, s.format) for s in before] == [(s.width, s.format) for s in marked]
+    settings.IMAGES_APP = {}
+    assert sources(image, ladder) == before
+
+
+@pytest.mark.parametrize(
+    ("levels", "preset", "expected"),
+    [
+        ({}, "ladder", [""]),
+        ({"view": "proof"}, "ladder", ["", "proof"]),
+        ({"preview": "proof"}, "ladder", [""]),  # who may only preview gets none of it
+        ({"preview": "proof"}, "thumb", ["", "proof"]),
+        ({"preview": "proof", "view": "other"}, "thumb", ["", "proof", "other"]),
+        ({"preview": "proof", "view": "proof"}, "thumb", ["", "proof"]),
+    ],
+)
+def test_watermark__specs_are_those_of_the_levels_in_use(marks, settings, levels, preset, expected):
+    settings.IMAGES_APP = {**settings.IMAGES_APP, "WATERMARK_LEVELS": levels}
+    image, found = seen_by(Level.VIEW), get_settings()
+    specs = specs_for(image, [found.presets[preset]])
+    plain = len(sources(image, found.presets[preset]))
+    assert len(specs) == len(set(specs)) == plain * len(expected)
+    wanted = [None, *(found.watermarks[name] for name in expected[1:])]
+    assert list(dict.fromkeys(spec.watermark for spec in specs)) == wanted
+
+
+def test_watermark__is_drawn_on_what_is_made(make_image, marks):
+    image = make_image(size=(800, 600))
+    ladder = get_settings().presets["ladder"]
+    assert make_renditions(image, specs_for(image, [ladder])) == 2 * len(sources(image, ladder))
+    plain, marked = (
+        opened(read(locate_rendition(image, ladder.spec(640, "jpeg", watermark=mark))))
+        for mark in (None, marks["proof"])
+    )
+    assert plain.size == marked.size
+    part = (0, 0, 300, 200)  # one colour
+    assert all(high - low < 10 for low, high in plain.crop(part).getextrema())
+    assert all(high - low > 100 for low, high in marked.crop(part).getextrema()[1:])
+
+
+def test_watermark__is_made_for_the_rungs_that_there_are(make_image, marks):
+    ladder = get_settings().presets["ladder"]
+    image = make_image(size=(500, 400))
+    for source in sources(image, ladder, "proof"):
+        meaning = resolve(source.url.rpartition("/")[2])
+        assert meaning.watermark == "proof"
+        assert is_made_for(image, meaning)
+    beyond = sources(seen_by(Level.VIEW), ladder, "proof")[-1]
+    assert not is_made_for(image, resolve(beyond.url.rpartition("/")[2]))
+
+
+def test_ancestor__that_is_marked_is_none(make_image, marks, sources_read):
+    image = make_image(size=(2500, 1700))
+    ladder = get_settings().presets["ladder"]
+    large = ladder.spec(2048, "jpeg", watermark=marks["proof"])
+    make_renditions(image, [large])
+    sources_read.clear()
+    # Neither for what is unmarked, nor for what is: the mark would be there twice.
+    for mark in (None, marks["proof"], marks["other"]):
+        locate_rendition(image, ladder.spec(320, "jpeg", watermark=mark))
+    assert sources_read == [("jpeg", 2500)] * 3
+
+
+def test_ancestor__that_is_unmarked_serves_what_is_marked(make_image, marks, sources_read):
+    image = make_image(size=(2500, 1700))
+    make_renditions(image, [rung(2048, "jpeg")])
+    sources_read.clear()
+    ladder = get_settings().presets["ladder"]
+    small = opened(
+        read(locate_rendition(image, ladder.spec(320, "jpeg", watermark=marks["proof"])))
+    )
+    assert sources_read == [("jpeg", 2048)]
+    assert all(high - low > 100 for low, high in small.crop((0, 0, 150, 100)).getextrema()[1:])

@@ -19,8 +19,10 @@ from images_app.specs import (
     LONGEST_SIDE,
     OUTPUT_FORMATS,
     Fit,
+    Position,
     Preset,
     RenditionSpec,
+    Watermark,
     fingerprint_of,
     format_of,
 )
@@ -70,10 +72,64 @@ def test_fingerprint__changes_with_every_value():
         make_spec(quality=83),
         make_spec(background="#fffffe"),
         make_spec(is_animated=True),
+        make_spec(watermark=Watermark(text="PROOF")),
     ]
     assert len(changed) == len(dataclasses.fields(RenditionSpec))
     fingerprints = {each.fingerprint(1) for each in [spec, *changed]} | {spec.fingerprint(2)}
     assert len(fingerprints) == len(changed) + 2
+
+
+MARK = Watermark(text="PROOF", checksum="00", font_checksum="11")
+# Each field of a watermark with another value; where files are is none of the fingerprint.
+OTHER_MARKS = {
+    "text": "Proof",
+    "checksum": "01",
+    "font_checksum": "12",
+    "position": Position.CENTER,
+    "opacity": 31,
+    "size": 26,
+    "color": "#fffffe",
+}
+SAME_MARKS = {"image": "/elsewhere/logo.png", "font": "/elsewhere/font.ttf"}
+
+
+def marked(**values):
+    return make_spec(watermark=dataclasses.replace(MARK, **values))
+
+
+def test_fingerprint__of_a_watermark_is_pinned():
+    assert make_spec(watermark=Watermark(text="PROOF")).fingerprint(1) == "5d0a554f75f0ed88"
+
+
+def test_fingerprint__changes_with_every_value_of_a_watermark():
+    assert {*OTHER_MARKS, *SAME_MARKS} == {each.name for each in dataclasses.fields(Watermark)}
+    specs = [make_spec(), marked(), *(marked(**{n: value}) for n, value in OTHER_MARKS.items())]
+    assert len({spec.fingerprint(1) for spec in specs}) == len(set(specs)) == len(OTHER_MARKS) + 2
+
+
+@pytest.mark.parametrize("name", SAME_MARKS)
+def test_fingerprint__does_not_say_where_files_are(name):
+    moved = marked(**{name: SAME_MARKS[name]})
+    assert moved == marked()
+    assert moved.fingerprint(1) == marked().fingerprint(1)
+
+
+@pytest.mark.parametrize("is_negotiated", [True, False])
+@pytest.mark.parametrize("stills", [True, False])
+def test_preset__marks_every_choice_or_none(is_negotiated, stills):
+    preset = Preset(
+        name="any",
+        widths=(10, 20),
+        formats=("webp", "jpeg"),
+        is_negotiated=is_negotiated,
+        stills=stills,
+    )
+    plain, chosen = list(preset.choices()), list(preset.choices(MARK))
+    assert {spec.watermark for specs in plain for spec in specs} == {None}
+    assert {spec.watermark for specs in chosen for spec in specs} == {MARK}
+    without = [tuple(dataclasses.replace(s, watermark=None) for s in specs) for specs in chosen]
+    assert without == plain
+    assert not {fingerprint_of(s, 1) for s in plain} & {fingerprint_of(s, 1) for s in chosen}
 
 
 def test_fingerprint__is_the_same_for_equal_specs():

@@ -111,7 +111,6 @@ class WhyMixin(_ModelAdmin):
             "form": form,
             **(_answer(request, form, obj) if form.is_valid() else {}),
         }
-        request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/images_app/why.html", context)
 
 

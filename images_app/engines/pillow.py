@@ -123,10 +123,11 @@ class PillowEngine:
             stills = [cut for (spec, _), cut in zip(outputs, cuts, strict=True) if _is_still(spec)]
             pictures: dict[Cut, Image.Image] = {}
             if stills:
-                decoded = _decode(
-                    source, source_format, full_size, max(scale_of(*c) for c in stills)
+                scale = max(scale_of(*cut) for cut in stills)
+                # Under no name of ours, so that it is gone when encoders want memory.
+                pictures = resize_all(
+                    _decode(source, source_format, full_size, scale), full_size, stills
                 )
-                pictures = resize_all(decoded, full_size, stills)
             for (spec, target), cut in zip(outputs, cuts, strict=True):
                 if _is_still(spec):
                     _encode(pictures[cut], target, spec)

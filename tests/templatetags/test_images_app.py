@@ -10,16 +10,17 @@ from django.template import Context, Template, TemplateSyntaxError
 
 from images_app.access import Level
 from images_app.models import Image
-from images_app.renditions import rendition_url
+from images_app.renditions import rendition_url, resolve
 from images_app.templatetags.images_app import may_download, picture
 
 PLACES = ("page", "grid", "cover", "thumb")
 
 
-def shown(level=Level.VIEW, **values):
+def shown(level=Level.VIEW, *, viewer_watermark=None, **values):
     """An image as a visible queryset would give it; in no database."""
     image = Image(**{"width": 3000, "height": 2000, "title": "Cat", "format": "jpeg", **values})
     image.viewer_level = level
+    image.viewer_watermark = viewer_watermark
     return image
 
 
@@ -215,3 +216,26 @@ def test_picture__in_a_preset_of_ones_own(settings):
     assert tags[-1][1]["src"] == rendition_url(image, "thumb")
     with pytest.raises(ValueError, match="preset is 'nope'; there are thumb, ladder, hero"):
         picture(image, preset="nope")
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("level", "own", "expected"),
+    [
+        (Level.PREVIEW, None, "low"),
+        (Level.VIEW, None, "high"),
+        (Level.ORIGINAL, None, ""),
+        (Level.ORIGINAL, "low", "low"),
+    ],
+)
+def test_picture__is_marked_for_whom_it_is(settings, place, level, own, expected):
+    settings.IMAGES_APP = {
+        "WATERMARKS": {"low": {"text": "LOW"}, "high": {"text": "HIGH"}},
+        "WATERMARK_LEVELS": {"preview": "low", "view": "high"},
+    }
+    image = shown(level, viewer_watermark=own)
+    for _, attributes in rendered("{% picture image place=place %}", image=image, place=place):
+        for address in re.findall(r"/[^ ,]+", attributes.get("srcset") or ""):
+            assert resolve(address.rpartition("/")[2]).watermark == expected
+        if "src" in attributes:
+            assert resolve(attributes["src"].rpartition("/")[2]).watermark == expected
