@@ -135,6 +135,11 @@ def find_link(token: str) -> ShareLink | None:
     return link
 
 
+def find_ended_link(token: str) -> ShareLink | None:
+    """Answer with the link of a token that opens nothing any more."""
+    return ShareLink.objects.filter(token_hash=_hash(token)).first()
+
+
 def may_be_unlocked(link: ShareLink) -> bool:
     """Tell whether one more session may open it: its views are not used up, its maker may share.
 

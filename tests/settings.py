@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 os.environ.setdefault("DJANGO_SECRET_KEY", "for tests only, and long enough to be accepted")
@@ -11,6 +12,16 @@ os.environ["IMAGES_VAR_DIR"] = os.environ.get("IMAGES_TEST_VAR_DIR") or _FOLDER.
 from project.settings import *  # noqa: E402, F403
 
 INSTALLED_APPS = [*INSTALLED_APPS, "images_app.contrib.dbstorage"]  # noqa: F405
+if find_spec("guardian"):
+    # Its tables, and nothing else: no user of its own, no methods on ours, no backend.
+    INSTALLED_APPS += ["guardian"]
+    ANONYMOUS_USER_NAME = None
+    GUARDIAN_MONKEY_PATCH_USER = GUARDIAN_MONKEY_PATCH_GROUP = False
+    # Its check asks for the backend; silenced, it would still come out of run_checks().
+    from django.core.checks.registry import registry
+    from guardian.checks import check_settings
+
+    registry.registered_checks.discard(check_settings)
 # A file, for tests with threads: they share no connection, and an in-memory database has no
 # waiting for each other.
 DATABASES["default"]["TEST"] = {"NAME": str(Path(STATIC_ROOT).parent / "test.sqlite3")}  # noqa: F405

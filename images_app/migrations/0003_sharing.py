@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
                 ('public_id', models.UUIDField(db_index=True, verbose_name='public id')),
                 ('level', models.PositiveSmallIntegerField(choices=[(10, 'preview (small sizes)'), (20, 'view (all sizes)'), (30, 'original (download)')], null=True, verbose_name='level')),
                 ('is_allowed', models.BooleanField(verbose_name='let in')),
-                ('reason', models.CharField(blank=True, choices=[('absent', 'there is none'), ('trashed', 'in the trash'), ('forbidden', 'not shown to this viewer'), ('level', 'shown at a lower level only'), ('outdated', 'no such version or size'), ('password', 'wrong password'), ('resting', 'too many wrong passwords'), ('signed', 'by a signed URL')], max_length=10, verbose_name='reason')),
+                ('reason', models.CharField(blank=True, choices=[('absent', 'there is none'), ('trashed', 'in the trash'), ('forbidden', 'not shown to this viewer'), ('level', 'shown at a lower level only'), ('outdated', 'no such version or size'), ('ended', 'ended, revoked or used up'), ('password', 'wrong password'), ('resting', 'too many wrong passwords'), ('signed', 'by a signed URL')], max_length=10, verbose_name='reason')),
                 ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
                 ('link', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='images_app.sharelink', verbose_name='share link')),
             ],

@@ -28,6 +28,7 @@ class Reason(models.TextChoices):
     FORBIDDEN = "forbidden", _("not shown to this viewer")
     LEVEL = "level", _("shown at a lower level only")
     OUTDATED = "outdated", _("no such version or size")
+    ENDED = "ended", _("ended, revoked or used up")
     PASSWORD = "password", _("wrong password")
     RESTING = "resting", _("too many wrong passwords")
     SIGNED = "signed", _("by a signed URL")

@@ -118,4 +118,6 @@ class Grant(models.Model):
 
     def __str__(self) -> str:
         kind = self.get_right_display() if self.right else self.get_level_display()
-        return f"{self.user or self.group}: {kind}, {self.gallery or self.image}"
+        return (
+            f"{self.user or self.group}: {kind}"  # of what, not everybody may read who reads this
+        )

@@ -116,7 +116,7 @@ class ShareLink(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.subject}: {self.note or self.get_level_display()}"
+        return f"{self._meta.verbose_name} {self.public_id}"  # shown where what it shows is not
 
     def clean(self) -> None:
         """Refuse watermarks that are not configured."""

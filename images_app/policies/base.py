@@ -34,12 +34,14 @@ class Policy(Protocol):
 
     A policy may have ``viewer_kind(viewer)``, and then single images are found faster. Viewers
     of one kind (any hashable value) must get querysets that differ in ``viewer.user.pk``,
-    ``viewer.at``, and ids and password versions of ``viewer.links`` alone; besides these, only the user's class and ``is_active``, ``is_staff`` and
-    ``is_superuser`` may count. None is for those of whom that cannot be said. A subclass that
-    changes ``images`` has no kinds until it names them.
+    ``viewer.at``, and ids and password versions of ``viewer.links`` alone; besides these, only
+    the user's class and ``is_active``, ``is_staff`` and ``is_superuser`` may count. None is for
+    those of whom that cannot be said. A subclass that changes ``images`` has no kinds until it
+    names them.
 
-    A policy may have ``explain(viewer, obj)``, which answers with the Reasons why a viewer reaches
-    an image or a gallery; staff read them.
+    A policy may have ``explain(viewer, obj)``, which answers with the Reasons why a viewer
+    reaches an image or a gallery; staff read them. A subclass that changes ``images`` or
+    ``galleries`` gives no reasons until it has its own.
 
     What it does not know, it denies. It never makes rows appear twice (EXISTS, not joins).
     """

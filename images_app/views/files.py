@@ -124,7 +124,7 @@ def _decided_rendition(
     if str(image.version) != version or not is_made_for(image, meaning):
         audit.denied(found.viewer, kind, public_id, level, reason=Reason.OUTDATED)
         return None
-    audit.allowed(found.viewer, kind, public_id, level)
+    audit.allowed(found.viewer, kind, public_id, level, watermark=meaning.watermark)
     return Representation(
         content_type=CONTENT_TYPES[spec.format],
         etag=_etag(version, file_name, spec),
@@ -156,6 +156,8 @@ def _signed_rendition(
             return location
         image = find_signed_image(public_id)
         if image is None or image.version != int(version) or not is_made_for(image, meaning):
+            reason = Reason.OUTDATED if image else ""
+            audit.denied(ANONYMOUS, kind, public_id, level, reason=reason)
             raise Http404
         return locate_rendition(image, spec)
 

@@ -21,7 +21,7 @@ from images_app.access import Level
 from images_app.exceptions import ImagesAppError, TooManyGuesses
 from images_app.models import ShareLink
 from images_app.models.access_entry import Kind, Reason
-from images_app.sharing import find_link, is_unlocked, may_be_unlocked, unlock
+from images_app.sharing import find_ended_link, find_link, is_unlocked, may_be_unlocked, unlock
 from images_app.views.authorise import viewer_of
 from images_app.views.pages import nothing_here
 
@@ -66,12 +66,12 @@ def shared(request: HttpRequest, token: str) -> HttpResponseBase:
     """
     link = find_link(token)
     if link is None:
-        return nothing_here(request)
+        return _ended(request, find_ended_link(token))
     target = HttpResponseRedirect(link.subject.get_absolute_url())
     if is_unlocked(request.session, link):
         return target
     if not may_be_unlocked(link):
-        return nothing_here(request)
+        return _ended(request, link)
     if request.method == "HEAD" or (request.method == "GET" and link.is_asking):
         return _ask(request, link) if link.is_asking else target
     return _open(request, link, request.POST.get("password", "")[:_LONGEST_PASSWORD]) or target
@@ -88,9 +88,17 @@ def _open(request: HttpRequest, link: ShareLink, password: str) -> HttpResponseB
         audit.denied(viewer, kind, link.public_id, level, reason=reason, link=link)
         return _ask(request, link, error)
     if not is_open:
-        return nothing_here(request)
+        return _ended(request, link)
     audit.allowed(viewer, kind, link.public_id, level, link=link)
     return None
+
+
+def _ended(request: HttpRequest, link: ShareLink | None) -> HttpResponseBase:
+    """Answer for a link that opens nothing any more as for one that never was."""
+    if link is not None:
+        level, reason = Level(link.level), Reason.ENDED
+        audit.denied(viewer_of(request), Kind.LINK, link.public_id, level, reason=reason, link=link)
+    return nothing_here(request)
 
 
 def _ask(

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from images_app.access import Level, Viewer
-from images_app.models import ShareLink
+from images_app.models import AccessEntry, ShareLink
 from images_app.renditions import rendition_url
 from images_app.sharing import change_password, create_link, revoke_link
 from tests.pictures import body
@@ -236,3 +236,17 @@ def test_shared__works_where_everybody_must_log_in(client, gallery, share, setti
     assert client.get(share())["Location"] == url
     assert client.get(url).status_code == 200
     assert client.get(gallery.images.get().get_absolute_url()).status_code == 200
+
+
+@pytest.mark.parametrize("end", [*ENDS, "used up"])
+def test_shared__that_has_ended_is_noted(client, share, settings, end):
+    settings.IMAGES_APP = {"ACCESS_LOG": ["denial"]}
+    url = share(max_views=1)
+    link = ShareLink.objects.get()
+    ends = {**ENDS, "used up": lambda link: ShareLink.objects.update(views=1)}
+    ends[end](link)
+    client.get(url)
+    client.get(reverse("images_app:shared", args=["A" * 43]))  # which was none, and has no id
+    entry = AccessEntry.objects.get()
+    assert (entry.kind, entry.public_id, entry.reason) == ("link", link.public_id, "ended")
+    assert (entry.link, entry.is_allowed) == (link, False)
