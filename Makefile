@@ -10,7 +10,7 @@ BENCH_VENV := .venv-bench
 RUN := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-slow check matrix bench docs messages lock build clean
+.PHONY: help demo test test-slow check matrix bench mutate docs messages lock build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,15 @@ bench: $(BENCH_VENV)/.ready ## renditions and delivery beside the peers, on the 
 	@test -d "$(PHOTOS)" || { echo "Say which photographs: make bench PHOTOS=folder" >&2; exit 1; }
 	$(BENCH_VENV)/bin/python -m benchmarks.renditions "$(PHOTOS)"
 	$(BENCH_VENV)/bin/python -m benchmarks.delivery "$(PHOTOS)"
+	$(BENCH_VENV)/bin/python -m benchmarks.timing
+
+.venv-mutate/.ready: requirements-dev.txt tests/mutation/requirements.txt
+	$(PYTHON) -m venv .venv-mutate
+	.venv-mutate/bin/pip install --quiet --require-hashes -r requirements-dev.txt -r tests/mutation/requirements.txt
+	@touch $@
+
+mutate: .venv-mutate/.ready ## how many faults put into the code the tests find; ROOMS="http signing"
+	.venv-mutate/bin/python -m tests.mutation $(ROOMS)
 
 docs: $(VENV)/.ready ## write the generated parts of the docs
 	$(RUN) docs/generate.py
@@ -70,6 +79,7 @@ lock: $(VENV)/.ready ## pin every dependency anew, with hashes (needs uv)
 	UV_PYTHON_DOWNLOADS=never uv pip compile pyproject.toml --extra demo --extra s3 --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -q -o requirements.txt
 	UV_PYTHON_DOWNLOADS=never uv pip compile pyproject.toml --extra demo --extra s3 --extra heif --extra cloudfront --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -c requirements.txt -q -o requirements-dev.txt
 	UV_PYTHON_DOWNLOADS=never uv pip compile benchmarks/requirements.in -c requirements-dev.txt --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -q -o benchmarks/requirements.txt
+	UV_PYTHON_DOWNLOADS=never uv pip compile tests/mutation/requirements.in -c requirements-dev.txt --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -q -o tests/mutation/requirements.txt
 
 build: $(VENV)/.ready ## the wheel, into dist/
 	$(RUN) -m hatchling build -t wheel

@@ -127,10 +127,9 @@ def conditional_response(
     """
     if not _CONDITIONS & request.META.keys():
         return None
-    unconditional = HttpResponse(headers=headers)
     with _without_unmodified_since(request):
-        response = get_conditional_response(request, etag=etag, response=unconditional)
-    if response is unconditional or response is None:
+        response = get_conditional_response(request, etag=etag)
+    if response is None:
         return None
     if response.status_code != HTTPStatus.NOT_MODIFIED:
         return plain_response(response.status_code, "The image has changed.")

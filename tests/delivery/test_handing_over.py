@@ -88,10 +88,10 @@ def located(storage, name=NAME):
     )
 
 
-def deliver(delivery, location, method="GET", **headers):
+def deliver(delivery, location, method="GET", given=HEADERS, **headers):
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
     request = RequestFactory().generic(method, "/", headers=headers)
-    response = delivery.deliver(request, location, ETAG, HEADERS)
+    response = delivery.deliver(request, location, ETAG, given)
     content = b"".join(response) if response.streaming else response.content
     response.close()
     return response, content
@@ -126,7 +126,9 @@ def test_xsendfile__names_the_file(local, tmp_path):
 @pytest.mark.parametrize("delivery", [NginxDelivery(), XSendfileDelivery()])
 def test_local__a_plain_request_is_handed_over(delivery, tmp_path):
     plain = located(PrivateFileSystemStorage(tmp_path), "ab/c.png")
-    for headers in ({}, {"Range": "bytes=0-9"}, {"Range": "bytes=-5"}, {"If_None_Match": '"x"'}):
+    for value in ("bytes=0-9", "bytes=250-", "bytes=-5"):
+        assert deliver(delivery, plain, Range=value)[1] == b"", value
+    for headers in ({}, {"If_None_Match": '"x"'}):
         assert deliver(delivery, plain, **headers)[1] == b"", headers
 
 
@@ -137,7 +139,9 @@ def test_local__a_plain_request_is_handed_over(delivery, tmp_path):
         ({"Range": "bytes=0-1,4-5"}, 200),
         ({"Range": "bytes=9-2"}, 200),
         ({"Range": "nonsense"}, 200),
-        ({"Range": "Bytes = 0-9"}, 206),
+        ({"Range": "Bytes=0-9"}, 206),
+        ({"Range": "bytes =0-9"}, 206),
+        ({"Range": "bytes= 0-9"}, 206),
         ({"Range": "bytes=999-"}, 416),
         ({"Range": "bytes=0-9", "If_Range": ETAG}, 206),
         ({"If_Match": ETAG}, 200),
@@ -186,18 +190,131 @@ def test_redirect__leads_to_a_url_that_passes_everything_along():
 def test_redirect__is_the_same_within_a_window_and_kept_no_longer(monkeypatch):
     location, start = located(Presigning()), 1_800_000_000 // 150 * 150
     seen = []
-    for second in (0, 60, 149, 150):
+    for second in (0, 60, 149, 149.5, 150):
         monkeypatch.setattr(time, "time", lambda second=second: start + second)
         response, _ = deliver(RedirectDelivery(), location)
         seen.append((response["Location"], response["Cache-Control"]))
     urls = [url for url, _ in seen]
-    assert urls[0] == urls[1] == urls[2] != urls[3]
+    assert urls[0] == urls[1] == urls[2] == urls[3] != urls[4]
     assert [kept for _, kept in seen] == [
         "private, max-age=150, immutable",
         "private, max-age=90, immutable",
         "private, max-age=1, immutable",
+        "private, max-age=0, immutable",
         "private, max-age=150, immutable",
     ]
+
+
+def url_of(response):
+    return response.get("Location") or response["X-Images-Upstream"]
+
+
+each_presigning = pytest.mark.parametrize("kind", [NginxDelivery, RedirectDelivery])
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Moves the time to so many seconds after the start of a window."""
+
+    def move(second):
+        monkeypatch.setattr(time, "time", lambda: 1_800_000_000 + second)
+
+    move(0)
+    return move
+
+
+@each_presigning
+def test_presigned__url_is_signed_once_in_a_window_and_lives_one_more(kind, clock):
+    location, delivery = located(Presigning()), kind()
+    before = Presigning.signed
+    urls = set()
+    for second in (0, 70, 149):
+        clock(second)
+        urls.add(url_of(deliver(delivery, location)[0]))
+    assert len(urls) == Presigning.signed - before == 1
+    assert location.storage.asked[0] == 300
+
+
+@each_presigning
+def test_presigned__url_is_not_given_out_in_the_next_window(kind, clock):
+    location, delivery = located(Presigning()), kind()
+    clock(140)
+    first = url_of(deliver(delivery, location)[0])
+    clock(160)  # the cache, told to keep it for 150 seconds, has it still
+    assert url_of(deliver(delivery, location)[0]) != first
+
+
+@each_presigning
+def test_presigned__url_is_kept_in_the_cache_that_was_named(kind, clock, settings):
+    backend = "django.core.cache.backends"
+    settings.CACHES = {
+        "default": {"BACKEND": f"{backend}.dummy.DummyCache"},
+        "shared": {"BACKEND": f"{backend}.locmem.LocMemCache", "LOCATION": "shared"},
+    }
+    location = located(Presigning())
+    first, second = (url_of(deliver(kind(cache="shared"), location)[0]) for _ in range(2))
+    assert first == second
+    caches["shared"].clear()
+
+
+@each_presigning
+def test_presigned__url_is_kept_for_a_window_and_no_longer(kind, clock, monkeypatch):
+    kept = []
+    add = type(caches["default"]).add
+
+    def noted(self, key, value, timeout=None, version=None):
+        kept.append(timeout)
+        return add(self, key, value, timeout, version)
+
+    monkeypatch.setattr(type(caches["default"]), "add", noted)
+    deliver(kind(lifetime=400), located(Presigning()))
+    assert kept == [200]
+
+
+@each_presigning
+def test_presigned__url_of_who_was_faster_is_everybodys(kind, clock):
+    location = located(Presigning())
+    sign, others = location.storage.signed_url, []
+
+    def slow(name, **wanted):
+        location.storage.signed_url = sign
+        others.append(url_of(deliver(kind(), location)[0]))  # another process, meanwhile
+        return sign(name, **wanted)
+
+    location.storage.signed_url = slow
+    assert [url_of(deliver(kind(), location)[0])] == others
+
+
+@each_presigning
+def test_presigned__without_a_file_name_has_no_disposition(kind):
+    location = located(Presigning())
+    given = {name: value for name, value in HEADERS.items() if name != "Content-Disposition"}
+    deliver(kind(), location, given=given)
+    assert location.storage.asked[2] == ""
+
+
+@pytest.mark.parametrize(
+    ("query", "is_signed"),
+    [
+        ("X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=ab", True),
+        ("AWSAccessKeyId=K&Signature=ab%3D&Expires=1800000300", True),
+        ("Expires=1800000300&Signature=ab&Key-Pair-Id=K", True),
+        ("X-Goog-Algorithm=GOOG4-RSA-SHA256&X-Goog-Signature=ab", True),
+        ("sv=2024-11-04&se=2027-01-15T08%3A00%3A00Z&sig=ab", True),
+        ("versionId=Signature", False),
+        ("x-signature=ab", False),
+        ("", False),
+    ],
+)
+def test_presigned__signatures_have_the_names_that_stores_give_them(monkeypatch, query, is_signed):
+    location = located(Presigning())
+    url = f"https://store.example/a.png?{query}"
+    monkeypatch.setattr(location.storage, "signed_url", lambda name, **wanted: url)
+    if is_signed:
+        assert deliver(RedirectDelivery(), location)[0]["Location"] == url
+        return
+    with pytest.raises(StorageUnavailable):
+        deliver(RedirectDelivery(), location)
 
 
 def test_redirect__of_another_disposition_is_another_url():
@@ -251,6 +368,8 @@ def test_storage__that_can_do_neither_is_streamed(delivery):
 def test_complaints__are_made_of_what_cannot_be_handed_over(local):
     assert NginxDelivery().complaint_about(local.storage) == ""
     assert NginxDelivery().complaint_about(Presigning()) == ""
+    complaint = NginxDelivery().complaint_about(Remote())
+    assert complaint == "it has neither local paths nor signed_url()"
     assert XSendfileDelivery().complaint_about(local.storage) == ""
     assert XSendfileDelivery().complaint_about(Presigning()) == "it has no local paths"
     assert RedirectDelivery().complaint_about(Presigning()) == ""
@@ -263,7 +382,7 @@ def test_lifetime__that_is_too_short_is_refused():
 
 
 @pytest.mark.parametrize("delivery", [NginxDelivery(), RedirectDelivery()])
-def test_cache__that_is_away_costs_a_signature_and_no_more(delivery, monkeypatch):
+def test_cache__that_is_away_costs_a_signature_and_no_more(delivery, monkeypatch, caplog):
     def away(self, *args, **kwargs):
         raise ConnectionError
 
@@ -273,6 +392,7 @@ def test_cache__that_is_away_costs_a_signature_and_no_more(delivery, monkeypatch
     response, _ = deliver(delivery, location)
     assert response.status_code in {200, 302}
     assert response.get("Location") or response.get("X-Images-Upstream")
+    assert {record.getMessage() for record in caplog.records} == {"code=cache_unavailable"}
 
 
 def test_file_system__that_is_away_is_left_to_who_says_so(local, monkeypatch):

@@ -8,11 +8,12 @@ from wsgiref.util import FileWrapper
 
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_finished
 from django.http import HttpResponse
 from django.test import AsyncRequestFactory, RequestFactory
 
 from images_app.delivery import StreamingDelivery
-from images_app.delivery.streaming import BLOCK_SIZE, BoundedFile
+from images_app.delivery.streaming import BLOCK_SIZE, SEND_PATH, BoundedFile
 from images_app.exceptions import BytesGone
 from images_app.representation import Location
 
@@ -161,6 +162,60 @@ def test_head__is_as_get_without_a_body_and_ignores_ranges(server, value):
     assert answer.file.reads == []
 
 
+@pytest.mark.parametrize(
+    ("method", "value", "length", "asked"),
+    [
+        ("GET", None, TOTAL, (0, TOTAL)),
+        ("GET", "bytes=5-9", TOTAL, (5, 10)),
+        ("GET", "bytes=-7", TOTAL, (TOTAL - 7, TOTAL)),
+        # An empty part, which no storage need ask for, would not tell whether the rest is there.
+        ("HEAD", None, TOTAL, (0, 1)),
+        ("HEAD", "bytes=5-9", TOTAL, (0, 1)),
+        ("HEAD", None, 0, (0, 0)),
+    ],
+)
+def test_storage__is_asked_for_no_more_than_is_sent(method, value, length, asked):
+    parts = []
+
+    def open_range(start, stop):
+        parts.append((start, stop))
+        return io.BytesIO()
+
+    location = Location(length=length, open_range=open_range)
+    request = RequestFactory().generic(method, "/", headers={"Range": value} if value else {})
+    StreamingDelivery().deliver(request, location, ETAG, HEADERS).close()
+    assert parts == [asked]
+
+
+@pytest.mark.parametrize(
+    ("method", "value", "status", "start", "stop"),
+    [
+        ("GET", None, 200, 0, TOTAL),
+        ("GET", "bytes=5-9", 206, 5, 10),
+        ("HEAD", None, 200, 0, TOTAL),
+        ("HEAD", "bytes=5-9", 200, 0, TOTAL),
+    ],
+)
+def test_in_memory__is_sent_by_the_same_rules(server, method, value, status, start, stop):
+    location = Location(
+        length=TOTAL,
+        open_range=lambda start, stop: pytest.fail("at hand already"),
+        in_memory=lambda: CONTENT,
+    )
+    factory = {"wsgi": RequestFactory, "asgi": AsyncRequestFactory}[server]()
+    request = factory.generic(method, "/", headers={"Range": value} if value else {})
+    response = StreamingDelivery().deliver(request, location, ETAG, HEADERS)
+    more = {"Content-Range": f"bytes {start}-{stop - 1}/{TOTAL}"} if status == 206 else {}
+    assert response.status_code == status
+    assert response.content == (CONTENT[start:stop] if method == "GET" else b"")
+    assert dict(response.headers) == {
+        **HEADERS,
+        "Accept-Ranges": "bytes",
+        "Content-Length": str(stop - start),
+        **more,
+    }
+
+
 def test_memory__is_one_block_at_most(server):
     answer = ask(server)
     assert max(len(chunk) for chunk in answer.chunks) == BLOCK_SIZE
@@ -176,6 +231,57 @@ def test_memory__nothing_is_read_before_the_client_wants_it(server):
     assert file.reads == []
     response.close()  # as when the client is gone already
     assert file.closed
+
+
+def test_close__is_djangos_too(server):
+    finished = []
+
+    def note(**kwargs):
+        finished.append(True)
+
+    request_finished.connect(note)
+    try:
+        answer = ask(server)
+    finally:
+        request_finished.disconnect(note)
+    assert answer.response.closed
+    assert finished == [True]
+
+
+class Folder:
+    """As much of a storage as its files' paths need."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def path(self, name):
+        return str(self.root / name)
+
+
+@pytest.mark.parametrize("sends", [True, False])
+@pytest.mark.parametrize(("value", "status"), [(None, 200), ("bytes=0-", 206), ("bytes=5-9", 206)])
+def test_send_path__is_offered_whole_files_and_no_parts(tmp_path, sends, value, status):
+    (tmp_path / "a.png").write_bytes(CONTENT)
+    offered = []
+
+    async def send_path(path, length):
+        offered.append((path, length))
+        return sends
+
+    request = AsyncRequestFactory().get("/", headers={"Range": value} if value else {})
+    request.scope[SEND_PATH] = send_path
+    location = Location(
+        length=TOTAL,
+        open_range=opening((tmp_path / "a.png").open("rb")),
+        storage=Folder(tmp_path),
+        name="a.png",
+    )
+    response = StreamingDelivery().deliver(request, location, ETAG, HEADERS)
+    content = b"".join(asyncio.run(collect(response)))
+    response.close()
+    assert response.status_code == status
+    assert offered == ([(str(tmp_path / "a.png"), TOTAL)] if status == 200 else [])
+    assert (content == b"") is (sends and status == 200)
 
 
 def test_iterator__is_the_one_that_the_server_can_use(server):
@@ -245,6 +351,16 @@ def test_bounded_file__read_all_is_bounded_too():
     file = io.BytesIO(b"0123456789")
     file.seek(2)
     assert BoundedFile(file, 5).read() == b"23456"
+
+
+def test_bounded_file__of_nothing_wanted_nothing_is_read():
+    bounded = BoundedFile(io.BytesIO(b"0123456789"), 5)
+    assert [bounded.read(0), bounded.read(1), bounded.read(0), bounded.read(1)] == [
+        b"",
+        b"0",
+        b"",
+        b"1",
+    ]
 
 
 def test_bounded_file__a_file_shorter_than_its_record_just_ends():
