@@ -102,15 +102,15 @@ class ShareLinkForm(forms.Form):
         label=gettext_lazy("For whom"),
         max_length=200,
         required=False,
-        help_text=gettext_lazy("A note for you; whoever opens the link does not see it."),
+        help_text=gettext_lazy("A note; whoever opens the link does not see it."),
     )
     level = forms.TypedChoiceField(
-        label=gettext_lazy("Shows"),
+        label=gettext_lazy("Level"),
         coerce=lambda value: Level(int(value)),
         choices=Grant.LevelChoices.choices,
         initial=Level.VIEW.value,
     )
-    days = forms.TypedChoiceField(label=gettext_lazy("Lives"), coerce=int)
+    days = forms.TypedChoiceField(label=gettext_lazy("Ends after"), coerce=int)
     password = forms.CharField(
         label=gettext_lazy("Password"),
         max_length=_LONGEST_PASSWORD,
@@ -134,7 +134,7 @@ class ShareLinkForm(forms.Form):
         usual, days = get_settings().share_link_days, self.fields["days"]
         assert isinstance(days, forms.TypedChoiceField)  # noqa: S101 (for the type checker)
         days.choices = [(n, _days(n)) for n in sorted({1, 7, 30, 90, 365, usual})]
-        days.choices += [(_NEVER, _("until it is revoked"))]
+        days.choices += [(_NEVER, _("never, until it is revoked"))]
         days.initial = usual
         watermark, names = self.fields["watermark"], get_settings().watermarks
         assert isinstance(watermark, forms.ChoiceField)  # noqa: S101 (likewise)
@@ -159,12 +159,11 @@ class ShareLinkForm(forms.Form):
 
 
 class LinkPasswordForm(forms.Form):
-    """Another password for a share link, or none."""
+    """Another password for a share link."""
 
     password = forms.CharField(
         label=gettext_lazy("New password"),
         max_length=_LONGEST_PASSWORD,
-        required=False,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )

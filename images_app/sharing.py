@@ -17,9 +17,10 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from images_app.access import Access, Level, Right, UnlockedLink, Viewer
-from images_app.conf import get_settings
+from images_app.conf import get_policy, get_settings
 from images_app.exceptions import TooManyGuesses, WrongPassword
 from images_app.models import (
     Gallery,
@@ -52,9 +53,20 @@ def may_give(viewer: Viewer, obj: Any, access: Access, until: datetime | None) -
 
     """
     giver = replace(viewer, links=())
-    always = timezone.make_aware(_ALWAYS) if settings.USE_TZ else _ALWAYS
-    at_the_end = replace(giver, at=until or always)
+    at_the_end = replace(giver, at=until or _end_of_time())
     return all(_has(each, obj, access) for each in (giver, at_the_end))
+
+
+def shareable_images(viewer: Viewer) -> ImageQuerySet:
+    """Answer with the images that the viewer may show to others for good, as by hanging them."""
+    giver = replace(viewer, links=())
+    rows = ImageQuerySet(get_image_model())
+    for_good = rows.visible_to(replace(giver, at=_end_of_time()), Right.SHARE, annotate=False)
+    return rows.visible_to(giver, Right.SHARE).filter(pk__in=for_good.order_by().values("pk"))
+
+
+def _end_of_time() -> datetime:
+    return timezone.make_aware(_ALWAYS) if settings.USE_TZ else _ALWAYS
 
 
 def _has(viewer: Viewer, obj: Any, access: Access) -> bool:
@@ -73,6 +85,7 @@ def _has(viewer: Viewer, obj: Any, access: Access) -> bool:
     return not hanging.exclude(image__in=reached.order_by().values("pk")).exists()
 
 
+@sensitive_variables("password", "token")
 def create_link(  # noqa: PLR0913 (a link has many terms, each with a default)
     viewer: Viewer,
     obj: Any,
@@ -121,12 +134,17 @@ def create_link(  # noqa: PLR0913 (a link has many terms, each with a default)
         watermark=watermark,
         created_by=user if viewer.is_authenticated else None,
     )
-    if not may_give(viewer, obj, level, end):
+    if not (shows_links() and may_give(viewer, obj, level, end)):
         raise PermissionDenied
     link.full_clean()
     link.save()
     _announce(link_created, link)
     return link, token
+
+
+def shows_links() -> bool:
+    """Tell whether the policy lets share links show anything."""
+    return bool(getattr(get_policy(), "honours_links", False))
 
 
 def find_link(token: str) -> ShareLink | None:
@@ -145,12 +163,12 @@ def may_be_unlocked(link: ShareLink) -> bool:
 
     Who lost the right to share has lost it for what they gave out, too.
     """
-    is_used_up = link.max_views is not None and link.views >= link.max_views
-    if is_used_up or not _is_shown_so(link.watermark):
+    if link.is_used_up or not _is_shown_so(link.watermark):
         return False
     return _has(Viewer(user=link.created_by), link.subject, Level(link.level))
 
 
+@sensitive_variables("password")
 def unlock(session: SessionBase, link: ShareLink, password: str = "") -> bool:
     """Open a link for a session, and count that as one view.
 
@@ -162,15 +180,15 @@ def unlock(session: SessionBase, link: ShareLink, password: str = "") -> bool:
         TooManyGuesses: when there were too many of them lately; also for the right one.
 
     """
-    now = timezone.now()
-    row = ShareLink.objects.live(now).filter(pk=link.pk, password_version=link.password_version)
+    row = ShareLink.objects.live().filter(pk=link.pk, password_version=link.password_version)
+    if link.has_password and not row.not_resting(timezone.now()).exists():
+        raise TooManyGuesses
+    is_right = not link.has_password or check_password(password, link.password)
+    now = timezone.now()  # after the hash, which takes its time
     awake = row.not_resting(now)
-    if link.has_password:
-        if not awake.exists():
-            raise TooManyGuesses
-        if not check_password(password, link.password):
-            # Counted and compared in one statement: of many guesses at once, none slips through.
-            raise WrongPassword if _count_wrong(awake, now) else TooManyGuesses
+    if not is_right:
+        # Counted and compared in one statement: of many guesses at once, none slips through.
+        raise WrongPassword if _count_wrong(awake, now) else TooManyGuesses
     if not awake.not_used_up().update(views=F("views") + 1, last_view_at=now):
         if link.has_password and not row.not_resting(now).exists():
             raise TooManyGuesses
@@ -226,11 +244,16 @@ def revoke_link(link: ShareLink) -> None:
         _announce(link_revoked, link)
 
 
+@sensitive_variables("password")
 def change_password(link: ShareLink, password: str) -> None:
-    """Give a link another password, or none; who has opened it must open it again."""
+    """Give a link another password, or none; who has opened it must open it again.
+
+    Their views are counted from the start: what was used up would open for nobody.
+    """
     ShareLink.objects.filter(pk=link.pk).update(
         password=make_password(password) if password else "",
         password_version=F("password_version") + 1,
+        views=0,
         wrong_guesses=0,
         last_wrong_at=None,
     )

@@ -17,6 +17,8 @@ urlpatterns = [
     path("links/<uuid:public_id>/revoke/", links.revoke, name="revoke_link"),
     path("links/<uuid:public_id>/password/", links.set_password, name="link_password"),
     path("shared/<str:token>/", shared.shared, name="shared"),
+    # What mail programs make of it: a token may be in there, which nobody else shall log.
+    path("shared/<path:token>", shared.shared, name="shared_otherwise"),
     path("originals/<uuid:public_id>/<str:file_name>", files.original, name="original"),
     path(
         "renditions/<uuid:public_id>/<str:version>/<str:file_name>",

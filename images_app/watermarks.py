@@ -56,7 +56,10 @@ def parse_levels(given: Any, marks: Mapping[str, Watermark]) -> dict[Level, str]
         if not isinstance(name, str) or name not in marks:
             there = f"there are {', '.join(marks)}" if marks else "there is none in WATERMARKS"
             _refuse(f"{where}[{level!r}]", f"no watermark is called {name!r}; {there}.")
-    return {_LEVELS[level]: name for level, name in given.items()}
+    found = {_LEVELS[level]: name for level, name in given.items()}
+    if Level.VIEW in found:  # or who sees more would have the lower sizes unmarked
+        found.setdefault(Level.PREVIEW, found[Level.VIEW])
+    return found
 
 
 def _parse(where: str, given: Any) -> Watermark:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from images_app import signals
@@ -432,6 +434,22 @@ def test_change_password__lifts_the_rest(gallery, share):
     assert unlock(SessionStore(), link, "new")
 
 
+def test_change_password__counts_views_from_the_start(gallery, share):
+    link = share(gallery, max_views=1)
+    assert unlock(SessionStore(), link)
+    change_password(link, "new")
+    link.refresh_from_db()
+    assert unlock(SessionStore(), link, "new")
+    assert not unlock(SessionStore(), link, "new")
+
+
+def test_create_link__is_refused_where_the_policy_shows_none(gallery, owner, settings):
+    path = "images_app.policies.owner_only.OwnerOnlyPolicy"
+    settings.IMAGES_APP = {"POLICY": {"BACKEND": path}}
+    with pytest.raises(PermissionDenied):
+        create_link(Viewer(user=owner), gallery)
+
+
 def test_signals__tell_of_links(gallery, share, django_capture_on_commit_callbacks):
     told = []
     kinds = (signals.link_created, signals.link_unlocked, signals.link_revoked)
@@ -523,3 +541,36 @@ def test_watermark__that_is_no_longer_configured_shows_nothing(gallery, share, s
     settings.IMAGES_APP = {}
     assert unlocked_links(session) == ()
     assert not may_be_unlocked(link)
+
+
+def test_unlock__counts_in_the_row_itself(gallery, share):
+    """PostgreSQL asks a subquery of an UPDATE not again after it has waited for the row."""
+    link, counted = share(gallery, password="right", max_views=1), share(gallery, max_views=1)
+    with CaptureQueriesContext(connection) as queries:
+        with pytest.raises(WrongPassword):
+            unlock(SessionStore(), link, "wrong")
+        unlock(SessionStore(), counted)
+    updates = [q["sql"] for q in queries if q["sql"].startswith("UPDATE")]
+    assert len(updates) == 2
+    for sql, condition in zip(updates, ("wrong_guesses", "views"), strict=True):
+        outermost = re.sub(r"IN \(SELECT [^()]*\)", "", sql.partition("WHERE")[2])
+        assert condition in outermost
+        assert "SELECT" not in outermost
+
+
+def test_unlock__the_minute_begins_after_the_hash(gallery, share, monkeypatch):
+    link, start = share(gallery, password="right"), timezone.now()
+    clock = [start]
+    monkeypatch.setattr(timezone, "now", lambda: clock[0])
+
+    def slowly(password, encoded):
+        clock[0] += timedelta(seconds=5)
+        return False
+
+    monkeypatch.setattr("images_app.sharing.check_password", slowly)
+    for _ in range(10):
+        with pytest.raises(WrongPassword):
+            unlock(SessionStore(), link, "wrong")
+    clock[0] = start + timedelta(seconds=109)  # 59 after the last was answered
+    with pytest.raises(TooManyGuesses):
+        unlock(SessionStore(), link, "wrong")

@@ -45,6 +45,16 @@ class DiscreetAdminMixin:
 class PolicyAdminMixin(DiscreetAdminMixin):
     """Narrows Django's own permissions by the policy."""
 
+    unasked_relations: tuple[str, ...] = ()  # whose rows the policy may hide
+    asked_lookups: frozenset[str] = frozenset()  # of them, those of our own filters
+
+    def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
+        """Refuse lookups by address that tell of rows without asking the policy."""
+        if lookup not in self.asked_lookups and lookup.startswith(self.unasked_relations):
+            return False
+        allowed: bool = super().lookup_allowed(lookup, value, request)  # type: ignore[misc]
+        return allowed
+
     def _visible(self, request: HttpRequest, access: Any) -> QuerySet[Any]:
         """Answer with the rows of this model that the viewer may reach."""
         raise NotImplementedError

@@ -18,12 +18,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from images_app.access import Right, Viewer
+from images_app.access import Level, Right, Viewer
 from images_app.admin.common import PolicyAdminMixin, preview
 from images_app.admin.grants import GrantInline
 from images_app.admin.relations import RelationWidgetsMixin
 from images_app.admin.why import WhyMixin
 from images_app.models import Gallery, GalleryItem, get_image_model
+from images_app.sharing import may_give
 from images_app.views.authorise import viewer_of, visible_galleries, visible_images
 
 if TYPE_CHECKING:  # generic for the type checker only
@@ -65,6 +66,7 @@ class GalleryAdmin(WhyMixin, PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin
 
     list_display = ("title", "visibility", "owner", "number_of_images", "created_at")
     list_filter = ("visibility", "created_at", ("owner", admin.RelatedOnlyFieldListFilter))
+    unasked_relations = ("images", "items", "cover", "grants", "share_links")
     search_fields = ("title", "description")
     list_per_page = 50
     ordering = ("position", "-created_at", "-id")
@@ -109,9 +111,10 @@ class GalleryAdmin(WhyMixin, PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Opening a gallery to others takes the right to share."""
+        """Opening a gallery to others gives them every image in it, without end."""
         fields = super().get_readonly_fields(request, obj)
-        return fields if self._may(request, obj, Right.SHARE) else (*fields, "visibility")
+        may_open = obj is None or may_give(viewer_of(request), obj, Level.VIEW, None)
+        return fields if may_open else (*fields, "visibility")
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """A new gallery belongs to its maker."""
@@ -156,6 +159,18 @@ class GalleryAdmin(WhyMixin, PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin
             _("View"),
         )
 
+    def _may_get(self, request: HttpRequest, galleries: list[Any], visibility: str) -> list[Any]:
+        """Leave out what would be opened to more people than this one may let in."""
+        if visibility == Gallery.Visibility.PRIVATE:
+            return galleries
+        viewer = viewer_of(request)
+        allowed = [each for each in galleries if may_give(viewer, each, Level.VIEW, None)]
+        if len(allowed) < len(galleries):
+            text = _("Left as it is, for you may not see every image in it, or not for good: %s")
+            left = (str(each) for each in galleries if each not in allowed)
+            messages.error(request, text % ", ".join(left))
+        return allowed
+
     @admin.action(
         description=gettext_lazy("Change visibility of selected galleries"),
         permissions=["change"],
@@ -169,7 +184,7 @@ class GalleryAdmin(WhyMixin, PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin
         galleries = _with_count(shareable, viewer_of(request))
         form = VisibilityForm(request.POST if "confirmed" in request.POST else None)
         if form.is_valid():
-            chosen = list(galleries)
+            chosen = self._may_get(request, list(galleries), form.cleaned_data["visibility"])
             for gallery in chosen:
                 gallery.visibility = form.cleaned_data["visibility"]
                 gallery.save(update_fields=["visibility", "updated_at"])

@@ -63,6 +63,8 @@ class ImageAdmin(WhyMixin, PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin):
         "created_at",
         ("galleries", VisibleGalleriesFilter),
     )
+    unasked_relations = ("galleries", "gallery_items", "grants", "share_links", "renditions")
+    asked_lookups = frozenset({"galleries__id__exact", "galleries__isnull"})
     search_fields = ("title", "alt_text", "caption", "file_name")
     list_per_page = 50
     ordering = ("-created_at", "-id")

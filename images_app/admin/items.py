@@ -17,6 +17,7 @@ from images_app.access import Right, Viewer
 from images_app.admin.common import DiscreetAdminMixin, preview
 from images_app.admin.relations import RelationWidgetsMixin, VisibleGalleriesFilter
 from images_app.models import GalleryItem
+from images_app.sharing import shareable_images
 from images_app.views.authorise import is_reachable, viewer_of, visible_galleries, visible_images
 
 if TYPE_CHECKING:  # generic for the type checker only
@@ -77,10 +78,10 @@ class GalleryItemAdmin(DiscreetAdminMixin, RelationWidgetsMixin, _ModelAdmin):
         return formset
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Hanging an image shows it to others: that takes the right to share it."""
+        """Hanging an image shows it to others: that takes the right to share it, without end."""
         viewer = viewer_of(request)
         if db_field.name == "image":
-            kwargs["queryset"] = visible_images(viewer, Right.SHARE)
+            kwargs["queryset"] = shareable_images(viewer)
         elif db_field.name == "gallery":
             kwargs["queryset"] = visible_galleries(viewer, Right.CHANGE)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)

@@ -78,6 +78,12 @@ class ShareLinkAdmin(DiscreetAdminMixin, _ModelAdmin):
         """Answer with the links to what this viewer may share."""
         return links_of(viewer_of(request))
 
+    def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
+        """Refuse to be asked for hashes, letter by letter."""
+        return not lookup.startswith(("password", "token_hash")) and super().lookup_allowed(
+            lookup, value, request
+        )
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse: a token is shown once, on the page of what is shared."""
         return False
@@ -100,7 +106,7 @@ class ShareLinkAdmin(DiscreetAdminMixin, _ModelAdmin):
         """Tell whether there is a password."""
         return bool(link.has_password)
 
-    @admin.action(description=gettext_lazy("Revoke selected links"), permissions=["revoke"])
+    @admin.action(description=gettext_lazy("Revoke selected share links"), permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """End the links at once."""
         links = list(queryset.filter(revoked_at=None))

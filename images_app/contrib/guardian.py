@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from django.apps import apps
 from django.contrib.auth import get_permission_codename, get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import (
     BooleanField,
     Case,
@@ -27,6 +29,7 @@ from django.db.models import (
 from django.db.models.functions import Cast, Replace
 
 from images_app.access import Access, Level, Right, Viewer
+from images_app.policies.staff import is_privileged_staff
 
 _ANYONE = Viewer(user=AnonymousUser())
 _NOBODY = Q(pk__in=[])
@@ -38,8 +41,6 @@ _ACTIONS = {
     "share": "change",
     "delete": "delete",
 }
-# As in the default policy: which of Django's own permissions on the model lets staff do what.
-_STAFF_ACTIONS = {Right.CHANGE: "change", Right.SHARE: "change", Right.DELETE: "delete"}
 
 
 class GuardianPolicy:
@@ -65,12 +66,15 @@ class GuardianPolicy:
 
         Raises:
             TypeError: for an access that does not exist.
+            ImproperlyConfigured: where guardian is not installed.
 
         """
         unknown = actions.keys() - _ACTIONS.keys()
         if unknown:
             message = f"There is no access {min(unknown)!r}, only {', '.join(_ACTIONS)}."
             raise TypeError(message)
+        if not apps.is_installed("guardian"):
+            raise ImproperlyConfigured("guardian is not in INSTALLED_APPS.")
         self._actions = {**_ACTIONS, **actions}
 
     def images(
@@ -201,7 +205,7 @@ def _has_key(viewer: Viewer) -> bool:
 def _filtered(
     queryset: QuerySet[Any], viewer: Viewer, access: Access, condition: Any
 ) -> QuerySet[Any]:
-    if _is_privileged_staff(viewer, queryset.model, access):
+    if is_privileged_staff(viewer, queryset.model, access):
         return queryset
     return queryset.filter(condition(queryset.model, viewer, access))
 
@@ -213,7 +217,7 @@ def _annotated(
     settled = access if isinstance(access, Level) else Level.ORIGINAL
     better = [level for level in sorted(Level, reverse=True) if level > settled]
     level: Any = Value(settled.value, PositiveSmallIntegerField())
-    if _is_privileged_staff(viewer, model, access):
+    if is_privileged_staff(viewer, model, access):
         level = Value(Level.ORIGINAL.value, PositiveSmallIntegerField())
     elif better:
         level = Case(
@@ -228,16 +232,3 @@ def _annotated(
     )
     annotated: QuerySet[Any] = queryset.annotate(viewer_level=level, anyone=anyone)
     return annotated
-
-
-def _is_privileged_staff(viewer: Viewer, model: Any, access: Access) -> bool:
-    """Tell by Django's own permissions on the model, as the default policy does."""
-    user: Any = viewer.user
-    if not (viewer.is_authenticated and getattr(user, "is_staff", False)):
-        return False
-    actions = ["view", "change"] if isinstance(access, Level) else [_STAFF_ACTIONS[access]]
-    label = model._meta.app_label
-    return any(
-        user.has_perm(f"{label}.{get_permission_codename(action, model._meta)}")
-        for action in actions
-    )

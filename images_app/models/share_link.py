@@ -31,9 +31,12 @@ class ShareLinkQuerySet(models.QuerySet[Any]):
         """Keep those that open: not revoked, not ended, made by somebody who is still active."""
         now = at or timezone.now()
         living = self.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=now), revoked_at=None)
-        user_fields = self.model._meta.get_field("created_by").related_model._meta.get_fields()
-        if "is_active" in {field.name for field in user_fields}:
-            living = living.filter(created_by__is_active=True)
+        makers: Any = self.model._meta.get_field("created_by").related_model
+        if "is_active" in {field.name for field in makers._meta.get_fields()}:
+            active = makers._base_manager.filter(is_active=True).order_by()
+            # Not by a join: then an UPDATE would find its rows by a subquery, which a database
+            # does not ask again after it has waited for another's UPDATE of the same row.
+            living = living.filter(created_by__in=active.values("pk"))
         return living
 
     def not_used_up(self) -> Self:
@@ -132,6 +135,11 @@ class ShareLink(models.Model):
     def has_password(self) -> bool:
         """Whether a password must be told."""
         return bool(self.password)
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether nobody else can open it, though who has opened it is still inside."""
+        return self.max_views is not None and self.views >= self.max_views
 
     @property
     def is_asking(self) -> bool:

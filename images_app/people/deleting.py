@@ -71,8 +71,12 @@ def _refuse_undecided(counts: Belongings, hand_over_to: Any, *, delete_images: b
         raise ValidationError(_("Choose one: hand over, or delete."), code="contradiction")
     if counts.owns_anything and hand_over_to is None and not delete_images:
         raise ValidationError(
-            _("There are images or galleries: say who gets them, or that they are deleted."),
+            _(
+                "There are %(images)s images and %(galleries)s galleries: "
+                "say who gets them, or that they are deleted."
+            ),
             code="undecided",
+            params={"images": counts.images, "galleries": counts.galleries},
         )
 
 

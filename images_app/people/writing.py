@@ -24,6 +24,8 @@ def make_private_folder(folder: Path) -> None:
 
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+        raise PermissionError(errno.EPERM, "The folder is not yours", str(folder))
     if any(folder.iterdir()):
         raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(folder))
     folder.chmod(0o700)

@@ -43,6 +43,9 @@ class Policy(Protocol):
     reaches an image or a gallery; staff read them. A subclass that changes ``images`` or
     ``galleries`` gives no reasons until it has its own.
 
+    A policy with ``honours_links = True`` counts ``viewer.links``; with any other, nobody is
+    offered to make share links.
+
     What it does not know, it denies. It never makes rows appear twice (EXISTS, not joins).
     """
 

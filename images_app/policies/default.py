@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from django.contrib.auth import get_permission_codename
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import (
     BooleanField,
@@ -24,11 +23,10 @@ from django.utils import timezone
 
 from images_app.access import Access, Level, Right, Viewer
 from images_app.policies.base import Reason
+from images_app.policies.staff import is_privileged_staff
 
 _ANYONE = Viewer(user=AnonymousUser())
 _NOBODY = Q(pk__in=[])
-# Which model permission lets staff do what. Sharing shows an image to others, which changes it.
-_PERMISSION_ACTIONS = {Right.CHANGE: "change", Right.SHARE: "change", Right.DELETE: "delete"}
 
 
 class DefaultPolicy:
@@ -41,6 +39,8 @@ class DefaultPolicy:
     at ORIGINAL, owners of an image have every right on it. Staff with the model permission
     see everything and do what their permissions say. Of several ways in, the best counts.
     """
+
+    honours_links = True
 
     def images(
         self, viewer: Viewer, queryset: QuerySet[Any], access: Access, *, annotate: bool = True
@@ -74,7 +74,7 @@ class DefaultPolicy:
         found = [
             Reason(way="staff", access=access)
             for access in (Level.ORIGINAL, *Right)
-            if _is_privileged_staff(viewer, obj, access)
+            if is_privileged_staff(viewer, obj, access)
         ]
         found += _reasons(viewer, obj)
         galleries: Any = getattr(obj, "galleries", None)  # which an image has
@@ -90,7 +90,7 @@ class DefaultPolicy:
 def _filtered(
     queryset: QuerySet[Any], viewer: Viewer, access: Access, condition: Any
 ) -> QuerySet[Any]:
-    if _is_privileged_staff(viewer, queryset.model, access):
+    if is_privileged_staff(viewer, queryset.model, access):
         return queryset
     return queryset.filter(condition(queryset.model, viewer, access))
 
@@ -99,7 +99,7 @@ def _annotated(
     queryset: QuerySet[Any], viewer: Viewer, access: Access, condition: Any
 ) -> QuerySet[Any]:
     model = queryset.model
-    if _is_privileged_staff(viewer, model, access):
+    if is_privileged_staff(viewer, model, access):
         level: Any = Value(Level.ORIGINAL.value, PositiveSmallIntegerField())
     else:
         level = _level_expression(model, viewer, access, condition)
@@ -243,15 +243,3 @@ def _best(accesses: list[Access]) -> list[Access]:
 def _has_key(viewer: Viewer) -> bool:
     """Tell whether rows can be this viewer's: None would own what has no owner."""
     return viewer.is_authenticated and viewer.user.pk is not None
-
-
-def _is_privileged_staff(viewer: Viewer, model: Any, access: Access) -> bool:
-    user: Any = viewer.user
-    if not (viewer.is_authenticated and getattr(user, "is_staff", False)):
-        return False
-    actions = ["view", "change"] if isinstance(access, Level) else [_PERMISSION_ACTIONS[access]]
-    label = model._meta.app_label
-    return any(
-        user.has_perm(f"{label}.{get_permission_codename(action, model._meta)}")
-        for action in actions
-    )

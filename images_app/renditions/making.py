@@ -12,6 +12,7 @@ from typing import IO, Any
 from django.core.files import File
 from django.core.files.storage import storages
 from django.db import DatabaseError, transaction
+from django.db.models import F
 
 from images_app.conf import RENDITIONS, get_engine, get_settings
 from images_app.engines import Output
@@ -217,11 +218,11 @@ def _store(image: AbstractImage, spec: RenditionSpec, target: IO[bytes]) -> int:
 
 def _record(image: AbstractImage, stored: list[Rendition]) -> list[Rendition]:
     """Write the rows, in one transaction."""
-    images = type(image)._base_manager.select_for_update()
     with transaction.atomic():
         # Locked, so that who deletes the image waits and then takes these renditions along, and
-        # nobody else records one of them meanwhile.
-        if images.filter(pk=image.pk).first() is None:
+        # nobody else records one of them meanwhile. By writing: a transaction that begins with
+        # reading fails in SQLite when another has written since, instead of waiting.
+        if not type(image)._base_manager.filter(pk=image.pk).update(version=F("version")):
             raise BytesGone("image deleted")
         found = Rendition.objects.filter(image=image.pk, version=image.version)
         known = {(row.fingerprint, row.format): row.pk for row in found}

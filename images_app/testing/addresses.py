@@ -19,6 +19,7 @@ from images_app.access import Access, Level, Right, Viewer
 from images_app.conf import meanings
 from images_app.models import Gallery, GalleryQuerySet, ImageQuerySet, get_image_model
 from images_app.renditions import is_made_for, resolve
+from images_app.sharing import shows_links
 from images_app.specs import EXTENSIONS
 
 MakeUrl = Callable[[Any], str]
@@ -116,10 +117,10 @@ def _never_there(row: Any) -> Any:
 
 
 def _gallery_addresses(gallery: Any) -> Iterator[Address]:
-    for name, access, is_read_only in (
-        ("gallery", Level.PREVIEW, True),
-        ("gallery_links", Right.SHARE, False),
-    ):
+    pages: list[tuple[str, Access, bool]] = [("gallery", Level.PREVIEW, True)]
+    if shows_links():
+        pages.append(("gallery_links", Right.SHARE, False))
+    for name, access, is_read_only in pages:
         url = reverse(f"images_app:{name}", args=[gallery.public_id])
         yield Address(name=name, url=url, sort=PAGE, access=access, is_read_only=is_read_only)
 
@@ -130,8 +131,11 @@ def _image_addresses(image: Any, gallery: Any) -> Iterator[Address]:
     if gallery is not None:
         url = f"{page}?gallery={gallery}"
         yield Address(name="page in its gallery", url=url, sort=PAGE, access=Level.PREVIEW)
-    links = reverse("images_app:image_links", args=[image.public_id])
-    yield Address(name="image_links", url=links, sort=PAGE, access=Right.SHARE, is_read_only=False)
+    if shows_links():
+        url = reverse("images_app:image_links", args=[image.public_id])
+        yield Address(
+            name="image_links", url=url, sort=PAGE, access=Right.SHARE, is_read_only=False
+        )
     file_name = f"{image.version}.{EXTENSIONS[image.format]}"
     original = reverse("images_app:original", args=[image.public_id, file_name])
     yield Address(name="original", url=original, sort=BYTES, access=Level.ORIGINAL)

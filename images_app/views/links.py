@@ -14,13 +14,20 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from images_app.access import Right
+from images_app.access import Level, Right
 from images_app.forms import LinkPasswordForm, ShareLinkForm
 from images_app.models import ShareLink
-from images_app.sharing import change_password, create_link, revoke_link, shared_by
+from images_app.sharing import (
+    change_password,
+    create_link,
+    may_give,
+    revoke_link,
+    shared_by,
+    shows_links,
+)
 from images_app.views.authorise import viewer_of, visible_galleries, visible_images
 from images_app.views.pages import absent
 
@@ -51,10 +58,11 @@ def image_links(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     return _share(request, visible_images, "image", public_id)
 
 
+@sensitive_variables("form", "_token", "token", "url", "context")
 def _share(request: HttpRequest, rows: _Rows, kind: str, public_id: UUID) -> HttpResponseBase:
     viewer = viewer_of(request)
     subject = rows(viewer, Right.SHARE).filter(public_id=public_id).first()
-    if subject is None:
+    if subject is None or not shows_links():
         return absent(request)
     form = ShareLinkForm(request.POST if request.method == "POST" else None)
     url = ""
@@ -87,17 +95,30 @@ def revoke(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
 @_action
 @sensitive_post_parameters("password")
 def set_password(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
-    """Give a link another password; who has opened it must open it again."""
+    """Give a link another password; who has opened it must open it again.
+
+    That of somebody else's link opens it to whom this one tells, and so is a gift of all it shows.
+    """
     link = _find(request, public_id)
-    if link is None:
+    if link is None or not _may_set_password(request, link):
         return absent(request)
     form = LinkPasswordForm(request.POST)
-    if form.is_valid():
+    if "remove" in request.POST:
+        change_password(link, "")
+        text = _("The link asks for no password. Who had opened it must open it again.")
+        messages.success(request, text)
+    elif form.is_valid():
         change_password(link, form.cleaned_data["password"])
-        messages.success(request, _("The link has a new password."))
+        text = _("The link has a new password. Who had opened it must open it again.")
+        messages.success(request, text)
     else:
-        messages.error(request, _("The password is too long."))
+        messages.error(request, " ".join(map(str, form.errors["password"])))
     return _back(link)
+
+
+def _may_set_password(request: HttpRequest, link: ShareLink) -> bool:
+    is_own = link.created_by_id == request.user.pk
+    return is_own or may_give(viewer_of(request), link.subject, Level(link.level), link.ends_at)
 
 
 def _find(request: HttpRequest, public_id: UUID) -> ShareLink | None:

@@ -22,6 +22,7 @@ from images_app.conf import get_settings
 from images_app.http import read_only
 from images_app.models import Gallery, GalleryItem, get_image_model
 from images_app.models.access_entry import Kind
+from images_app.sharing import shows_links
 from images_app.views.authorise import (
     viewer_of,
     visible_galleries,
@@ -147,6 +148,8 @@ def _page(request: HttpRequest, queryset: Any, order: tuple[str, ...], size: int
 
 def _shareable(rows: Callable[..., Any], viewer: Viewer) -> Any:
     """Answer with the visible rows, which tell by ``may_share`` whether the page has a button."""
+    if not shows_links():
+        return rows(viewer)
     theirs = rows(viewer, Right.SHARE, annotate=False).filter(pk=OuterRef("pk"))
     return rows(viewer).annotate(may_share=Exists(theirs))
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
+import re
 from functools import wraps
 from http import HTTPStatus
 from typing import Any, cast
 
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.db import connection, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
@@ -28,6 +33,8 @@ from images_app.views.pages import nothing_here
 logger = logging.getLogger("images_app.views")
 
 _METHODS = ("GET", "HEAD", "POST")
+_FOREIGN = {"cross-site", "same-site"}  # W3C Fetch Metadata, 2.3
+_TOKEN = re.compile(r"[A-Za-z0-9_-]*")
 _LONGEST_PASSWORD = 1000  # letters that are hashed at most
 
 
@@ -40,11 +47,12 @@ def _discreet(view: Any) -> Any:
     @sensitive_post_parameters("password")
     @wraps(view)
     def answer(request: HttpRequest, token: str) -> HttpResponseBase:
+        response: Any
         if request.method not in _METHODS:
-            response: Any = HttpResponse(status=HTTPStatus.METHOD_NOT_ALLOWED)
+            response = HttpResponse(status=HTTPStatus.METHOD_NOT_ALLOWED)
             response.headers["Allow"] = ", ".join(_METHODS)
         else:
-            response = view(request, token)
+            response = _answered(view, request, _TOKEN.match(token)[0])  # type: ignore[index]
         response.headers["Referrer-Policy"] = "no-referrer"
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Robots-Tag"] = "noindex"
@@ -56,6 +64,22 @@ def _discreet(view: Any) -> Any:
     return answer
 
 
+@sensitive_variables("token")
+def _answered(view: Any, request: HttpRequest, token: str) -> HttpResponseBase:
+    """Answer for failures, too: Django would log them, and mail them, with the address."""
+    try:
+        request.POST  # noqa: B018 (reads the body, which may be too large or no form)
+        answer: HttpResponseBase = view(request, token)
+    except (BadRequest, MultiPartParserError, SuspiciousOperation, UnreadablePostError):
+        return HttpResponse(status=HTTPStatus.BAD_REQUEST)
+    except Exception:
+        if connection.in_atomic_block:
+            transaction.set_rollback(True)
+        logger.exception("code=share_link_failed")
+        return HttpResponse(status=HTTPStatus.INTERNAL_SERVER_ERROR)
+    return answer
+
+
 @_discreet
 @sensitive_variables("token", "password")
 def shared(request: HttpRequest, token: str) -> HttpResponseBase:
@@ -64,6 +88,9 @@ def shared(request: HttpRequest, token: str) -> HttpResponseBase:
     One that counts its views waits for a click, as one with a password does: programs that look
     at links before people do would use it up.
     """
+    if request.method == "POST" and request.headers.get("Sec-Fetch-Site") in _FOREIGN:
+        # Without its cookies, it would get a new session here, and lose the one it has.
+        return HttpResponseRedirect(reverse("images_app:shared", args=[token]))
     link = find_link(token)
     if link is None:
         return _ended(request, find_ended_link(token))

@@ -127,7 +127,16 @@ def test_owner__has_everything(make_user, hung, owns, on_gallery, on_image):
 STAFF = {
     "staff who may view": ({"is_staff": True}, ["view_image"], (ORIGINAL, NONE)),
     "staff who may change": ({"is_staff": True}, ["change_image"], (ORIGINAL, {CHANGE, SHARE})),
-    "staff who may delete": ({"is_staff": True}, ["delete_image"], (None, {DELETE})),
+    "staff who may delete": (
+        {"is_staff": True},
+        ["view_image", "delete_image"],
+        (ORIGINAL, {DELETE}),
+    ),
+    "staff who may delete what they may not see": (
+        {"is_staff": True},
+        ["delete_image"],
+        (None, NONE),
+    ),
     "plain staff": ({"is_staff": True}, [], (None, NONE)),
     "no staff": ({}, ["view_image", "change_image"], (None, NONE)),
     "superuser": ({"is_staff": True, "is_superuser": True}, [], (ORIGINAL, ALL)),

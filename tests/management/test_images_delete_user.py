@@ -242,7 +242,12 @@ def test_delete__asks_what_becomes_of_either(world, owned):
 @pytest.mark.parametrize("keep", [[], ["--keep-account"]])
 def test_delete__dry_run_changes_nothing(world, files, fate, keep):
     before, stored = state(), files()
-    assert run("anna", *fate, *keep, "--dry-run") == (0, f"{SUMMARY}Nothing was changed.\n", "")
+    code, told, failed = run("anna", *fate, *keep, "--dry-run")
+    assert (code, failed) == (0, "")
+    plan = told.removeprefix(SUMMARY)
+    assert plan.startswith(f"Would {'deactivate' if keep else 'delete'} anna, ")
+    assert ("to berta" if "berta" in fate else "for good") in plan
+    assert plan.endswith("Nothing was changed.\n")
     assert (state(), files()) == (before, stored)
 
 

@@ -73,14 +73,23 @@ RIGHTS = {
         NONE,
         {CHANGE, SHARE},
     ),
-    "staff who may delete images": ({"is_staff": True, "may": ["delete_image"]}, NONE, {DELETE}),
+    "staff who may delete images": (
+        {"is_staff": True, "may": ["view_image", "delete_image"]},
+        NONE,
+        {DELETE},
+    ),
+    "staff who may delete what they may not see": (
+        {"is_staff": True, "may": ["delete_image", "delete_gallery"]},
+        NONE,
+        NONE,
+    ),
     "staff who may change galleries": (
         {"is_staff": True, "may": ["change_gallery"]},
         {CHANGE, SHARE},
         NONE,
     ),
     "staff who may delete galleries": (
-        {"is_staff": True, "may": ["delete_gallery"]},
+        {"is_staff": True, "may": ["view_gallery", "delete_gallery"]},
         {DELETE},
         NONE,
     ),
@@ -256,6 +265,60 @@ def test_grant__has_ended_at_its_very_end(make_person, monkeypatch, ends_at, is_
         assert (best_level(user, model) is not None) is is_seen
 
 
+def test_grant__ends_at_the_moment_of_the_viewer(make_person):
+    end = timezone.now() + timedelta(hours=1)
+    user = make_person(grants=[("gallery", "change"), ("image", 20)], ends_at=end)
+    for moment, is_seen in ((end - timedelta(microseconds=1), True), (end, False)):
+        viewer = Viewer(user=user, at=moment)
+        for model in (Gallery, Image):
+            assert model.objects.visible_to(viewer).exists() is is_seen
+        assert Gallery.objects.visible_to(viewer, CHANGE).exists() is is_seen
+
+
+@pytest.mark.parametrize("held", [(), (0,), (1,), (0, 1), (1, 0)])
+def test_links__show_what_each_is_to_and_nothing_else(make_user, make_image, held):
+    maker = Viewer(user=make_user("maker", is_staff=True, is_superuser=True))
+    images = [make_image(name=f"{number}.jpg") for number in range(3)]
+    links = [create_link(maker, image)[0] for image in images]
+    unlocked = tuple(UnlockedLink(id=links[n].pk, password_version=1) for n in held)
+    viewer = Viewer(user=AnonymousUser(), links=unlocked)
+    assert set(Image.objects.visible_to(viewer)) == {images[n] for n in held}
+
+
+# --- anyone -----------------------------------------------------------------------------------
+
+# Who asks, for what, of a gallery with what visibility, and whether anyone would reach as much.
+ANYONE = [
+    ({"grants": [("gallery", 30), ("image", 30)]}, Level.PREVIEW, "public", True),
+    ({"grants": [("gallery", 30), ("image", 30)]}, Level.VIEW, "public", True),
+    ({"grants": [("gallery", 30), ("image", 30)]}, Level.ORIGINAL, "public", False),
+    ({"grants": [("gallery", "change"), ("image", "change")]}, CHANGE, "public", False),
+    ({"grants": [("gallery", 30), ("image", 30)]}, Level.PREVIEW, "members", False),
+    ({"grants": [("gallery", 30), ("image", 30)]}, Level.PREVIEW, "private", False),
+    ({"is_staff": True, "is_superuser": True}, Level.VIEW, "public", True),
+    ({"is_staff": True, "is_superuser": True}, Level.ORIGINAL, "public", False),
+    ({"is_staff": True, "is_superuser": True}, Level.VIEW, "members", False),
+    ({"is_staff": True, "is_superuser": True}, CHANGE, "public", False),
+]
+
+
+@pytest.mark.parametrize(("facts", "access", "visibility", "anyone"), ANYONE)
+def test_anyone__is_what_the_access_that_was_asked_for_takes(
+    make_person, facts, access, visibility, anyone
+):
+    viewer = Viewer(user=make_person(**facts))
+    Gallery.objects.update(visibility=visibility)
+    for model in (Gallery, Image):
+        assert model.objects.visible_to(viewer, access).get().anyone is anyone
+
+
+@pytest.mark.parametrize("right", Right)
+@pytest.mark.parametrize("facts", [{"owns": "image"}, {"is_staff": True, "is_superuser": True}])
+def test_level__of_who_has_a_right_is_the_original(make_person, facts, right):
+    viewer = Viewer(user=make_person(**facts))
+    assert Image.objects.visible_to(viewer, right).get().viewer_level == Level.ORIGINAL
+
+
 # --- the shape of the answer ------------------------------------------------------------------
 
 
@@ -316,6 +379,14 @@ def test_queryset__keeps_what_it_was_narrowed_to(make_person, make_image, hung):
     assert list(images) == [hung.image]
 
 
+def test_answer__is_annotated_unless_told_otherwise(make_person):
+    viewer = Viewer(user=make_person(is_staff=True, is_superuser=True))
+    policy = DefaultPolicy()
+    for ask, model in ((policy.images, Image), (policy.galleries, Gallery)):
+        row = ask(viewer, model.objects.all(), Level.VIEW).get()
+        assert (row.viewer_level, row.anyone) == (Level.ORIGINAL, False)
+
+
 # --- users of other kinds ---------------------------------------------------------------------
 
 
@@ -336,6 +407,24 @@ def test_user__without_a_key_owns_nothing():
     assert best_level(user, Gallery) is None
     Gallery.objects.update(visibility="members")
     assert best_level(user, Image) == Level.VIEW
+
+
+def test_kinds__differ_where_the_queries_do(make_user):
+    """What staff may do is up to permissions, and keys may be missing: there are no kinds."""
+    bare = {"is_authenticated": True, "is_active": True}
+    kinds = {
+        "anonymous": AnonymousUser(),
+        "inactive": make_user("inactive", is_active=False),
+        "ordinary": make_user("ordinary"),
+        "without groups": SimpleNamespace(pk=1, **bare),
+        "staff": make_user("staff", is_staff=True),
+        "keyless": SimpleNamespace(pk=None, **bare, groups=()),
+    }
+    kind = DefaultPolicy().viewer_kind
+    found = {name: kind(Viewer(user=user)) for name, user in kinds.items()}
+    assert found["staff"] is found["keyless"] is None
+    assert found["anonymous"] == found["inactive"]
+    assert len({found[name] for name in ("anonymous", "ordinary", "without groups")} - {None}) == 3
 
 
 # --- adding -----------------------------------------------------------------------------------
@@ -407,6 +496,16 @@ def test_explain__names_every_way_in(hung, make_person, make_user):
         ("visibility", Level.VIEW, False, None),
         ("grant", Level.VIEW, False, of_gallery),
     ]
+
+
+def test_explain__galleries_by_their_keys(make_user, make_image, make_gallery):
+    user, image = make_user(), make_image()
+    galleries = [make_gallery(title, owner=user) for title in "cab"]
+    for gallery in reversed(galleries):
+        gallery.append(image)
+    assert [
+        reason.gallery for reason in DefaultPolicy().explain(Viewer(user=user), image)
+    ] == galleries
 
 
 def test_explain__staff_first(hung, make_person):

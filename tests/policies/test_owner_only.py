@@ -61,6 +61,22 @@ def test_gallery__shows_its_owner_nothing_of_others(people, make_gallery, make_i
     assert accesses(people["owner"], Image) == set()
 
 
+def test_answer__is_annotated_unless_told_otherwise(people, make_gallery, make_image):
+    make_image(gallery=make_gallery(owner=people["owner"]), owner=people["owner"])
+    viewer, policy = Viewer(user=people["owner"]), OwnerOnlyPolicy()
+    for ask, model in ((policy.images, Image), (policy.galleries, Gallery)):
+        row = ask(viewer, model.objects.all(), Level.VIEW).get()
+        assert (row.viewer_level, row.anyone) == (Level.ORIGINAL, False)
+
+
+def test_kinds__are_those_who_may_own_and_the_others(people):
+    kinds = {name: OwnerOnlyPolicy().viewer_kind(Viewer(user=people[name])) for name in people}
+    owners = {kinds[name] for name in ("owner", "member", "boss")}
+    others = {kinds[name] for name in ("anonymous", "inactive", "keyless")}
+    assert len(owners) == len(others) == 1
+    assert owners.isdisjoint(others)
+
+
 def test_single_image__is_found_by_a_prepared_query(people, make_image, monkeypatch):
     image = make_image(owner=people["owner"])
     assert find_visible(Viewer(user=people["member"]), image.public_id, Level.VIEW) is None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from images_app.access import Level, Viewer
 from images_app.models import Grant, ShareLink
@@ -116,10 +118,11 @@ def test_links__change_the_password(client_of, owner, link):
     assert client.post(password, {"password": "new"}).status_code == 302
     link.refresh_from_db()
     assert (link.has_password, link.password_version) == (True, 2)
-    client.post(password, {"password": "x" * 129})
-    link.refresh_from_db()
-    assert link.password_version == 2
-    client.post(password, {"password": ""})
+    for refused in ("x" * 129, ""):
+        assert client.post(password, {"password": refused}, follow=True).status_code == 200
+        link.refresh_from_db()
+        assert (link.has_password, link.password_version) == (True, 2)
+    assert b"asks for no password" in client.post(password, {"remove": "yes"}, follow=True).content
     link.refresh_from_db()
     assert (link.has_password, link.password_version) == (False, 3)
 
@@ -195,3 +198,30 @@ def test_links__post_needs_a_csrf_token(client_of, owner, gallery, link):
     client.handler.enforce_csrf_checks = True
     for url in [*pages_of(gallery), *actions_of(link)]:
         assert client.post(url, TERMS).status_code == 403
+
+
+def test_links__are_not_offered_where_the_policy_shows_none(client_of, owner, gallery, settings):
+    path = "images_app.policies.owner_only.OwnerOnlyPolicy"
+    settings.IMAGES_APP = {"POLICY": {"BACKEND": path}}
+    client = client_of(owner)
+    urls = [gallery.get_absolute_url(), gallery.images.get().get_absolute_url()]
+    for url, button in zip(urls, pages_of(gallery), strict=True):
+        assert button not in client.get(url).content.decode()
+        assert client.get(button).status_code == 404
+        assert client.post(button, TERMS).status_code == 404
+    assert not ShareLink.objects.exists()
+
+
+def test_links__the_password_of_anothers_link_is_not_for_who_has_less(client_of, link, make_user):
+    """By it, they would open the link for themselves."""
+    staff = make_user("staff", is_staff=True, permissions=["change_gallery"])
+    sharer, lasting = make_user("sharer"), make_user("lasting")
+    soon = timezone.now() + timedelta(hours=1)
+    gallery = link.gallery
+    Grant.objects.create(gallery=gallery, user=sharer, right="share", ends_at=soon)
+    Grant.objects.create(gallery=gallery, user=lasting, right="share")
+    _revoke, password = actions_of(link)
+    for user, expected in ((staff, 404), (sharer, 404), (lasting, 302)):
+        assert client_of(user).post(password, {"password": "mine"}).status_code == expected
+        link.refresh_from_db()
+        assert link.has_password is (expected == 302)

@@ -250,3 +250,65 @@ def test_shared__that_has_ended_is_noted(client, share, settings, end):
     entry = AccessEntry.objects.get()
     assert (entry.kind, entry.public_id, entry.reason) == ("link", link.public_id, "ended")
     assert (entry.link, entry.is_allowed) == (link, False)
+
+
+BROKEN_BODIES = {
+    "too large": ({"password": "x" * 3_000_000}, {}),
+    "too many fields": ({f"field{n}": "x" for n in range(1001)}, {}),
+    "no multipart": (b"nonsense", {"content_type": "multipart/form-data; boundary="}),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_BODIES)
+def test_shared__a_broken_body_gets_into_no_log_and_no_mail(
+    client, share, caplog, settings, mailoutbox, case
+):
+    settings.ADMINS = [("Admin", "admin@example.com")]
+    data, options = BROKEN_BODIES[case]
+    url = share(password="right")
+    response = client.post(url, data, **options)
+    assert response.status_code == 400
+    assert response["Referrer-Policy"] == "no-referrer"
+    assert response["Cache-Control"] == "no-store"
+    assert token_of(url) not in caplog.text
+    assert mailoutbox == []
+
+
+def test_shared__a_failure_of_ours_tells_nobody_the_address(
+    client, share, caplog, monkeypatch, mailoutbox
+):
+    rolled_back = []
+
+    def fail(*args, **kwargs):
+        raise RuntimeError("out of order")
+
+    url = share()
+    monkeypatch.setattr("images_app.views.shared.find_link", fail)
+    with monkeypatch.context() as patched:  # the test's own transaction must go on
+        patched.setattr("django.db.transaction.set_rollback", rolled_back.append)
+        response = client.get(url)
+    assert rolled_back == [True]
+    assert (response.status_code, response["Cache-Control"]) == (500, "no-store")
+    assert "out of order" in caplog.text
+    assert token_of(url) not in caplog.text
+    assert mailoutbox == []
+
+
+@pytest.mark.parametrize("tail", ["", ",", "/,", "/>", ".", "/x/y/"])
+def test_shared__what_mail_programs_make_of_the_address(client, gallery, share, caplog, tail):
+    url = share()
+    response = client.get(url.rstrip("/") + tail)
+    assert (response.status_code, response["Location"]) == (302, gallery.get_absolute_url())
+    assert response["Referrer-Policy"] == "no-referrer"
+    assert token_of(url) not in caplog.text
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_shared__a_form_of_another_site_takes_nobodys_session_away(client, share, site):
+    """It comes without the cookies, so that an answer with a new session would replace theirs."""
+    url = share(password="right")
+    response = client.post(url, {"password": "right"}, headers={"Sec-Fetch-Site": site})
+    assert (response.status_code, response["Location"]) == (302, url)
+    assert not response.cookies
+    own = client.post(url, {"password": "right"}, headers={"Sec-Fetch-Site": "same-origin"})
+    assert own.cookies

@@ -57,10 +57,10 @@ class Command(BaseCommand):
             counts = delete_person(person, **wanted, dry_run=True)
         self.stdout.write(_said(user, counts))
         if dry_run:
-            self.stdout.write("Nothing was changed.")
+            self.stdout.write(f"Would {_plan(user, counts, **wanted)}. Nothing was changed.")
             return
         if not no_input:
-            _confirm(user, counts, **wanted)
+            _confirm(_plan(user, counts, **wanted))
         with _failures_counted() as heard, refusals_told():
             delete_person(person, **wanted)
         self.stdout.write("Deactivated." if options["keep_account"] else "Deleted.")
@@ -78,18 +78,22 @@ def _said(name: str, counts: Belongings) -> str:
     )
 
 
-def _confirm(
+def _plan(
     name: str, counts: Belongings, *, hand_over_to: Any, delete_images: bool, keep_account: bool
-) -> None:
+) -> str:
     owned = f"{counts.images} images and {counts.galleries} galleries"
-    parts = [f"{'Deactivate' if keep_account else 'Delete'} {name}"]
+    parts = [f"{'deactivate' if keep_account else 'delete'} {name}"]
     if hand_over_to is not None:
         parts.append(f"hand over {owned} to {hand_over_to.get_username()}")
     elif delete_images:
         parts.append(f"delete {owned} for good")
     parts.append(f"end {counts.grants} grants and {counts.links} share links")
+    return ", ".join(parts)
+
+
+def _confirm(plan: str) -> None:
     try:
-        answer = input(f"{', '.join(parts)}? Type yes: ")
+        answer = input(f"{plan[0].upper()}{plan[1:]}? Type yes: ")
     except EOFError:
         answer = ""
     if answer.strip() != "yes":
