@@ -7,32 +7,25 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_permission_codename, get_user_model
-from django.contrib.auth.models import AnonymousUser
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import (
-    BooleanField,
-    Case,
     Exists,
     F,
     Field,
     Model,
     OuterRef,
-    PositiveSmallIntegerField,
     Q,
     QuerySet,
     Subquery,
     UUIDField,
     Value,
-    When,
 )
 from django.db.models.functions import Cast, Replace
 
 from images_app.access import Access, Level, Right, Viewer
-from images_app.policies.staff import is_privileged_staff
+from images_app.policies.answering import NOBODY, answer, has_key
 
-_ANYONE = Viewer(user=AnonymousUser())
-_NOBODY = Q(pk__in=[])
 _ACTIONS = {
     "preview": "view",
     "view": "view",
@@ -81,15 +74,13 @@ class GuardianPolicy:
         self, viewer: Viewer, queryset: QuerySet[Any], access: Access, *, annotate: bool = True
     ) -> QuerySet[Any]:
         """See Policy."""
-        visible = _filtered(queryset, viewer, access, self._image_condition)
-        return _annotated(visible, viewer, access, self._image_condition) if annotate else visible
+        return answer(queryset, viewer, access, self._image_condition, annotate=annotate)
 
     def galleries(
         self, viewer: Viewer, queryset: QuerySet[Any], access: Access, *, annotate: bool = True
     ) -> QuerySet[Any]:
         """See Policy."""
-        visible = _filtered(queryset, viewer, access, self._condition)
-        return _annotated(visible, viewer, access, self._condition) if annotate else visible
+        return answer(queryset, viewer, access, self._condition, annotate=annotate)
 
     def may_add(self, viewer: Viewer, gallery: Model) -> bool:
         """See Policy: adding takes the right to change the gallery."""
@@ -115,8 +106,8 @@ class GuardianPolicy:
 
     def _condition(self, model: Any, viewer: Viewer, access: Access, prefix: str = "") -> Q:
         """Owner, or holder of an object permission on the row itself."""
-        condition = _NOBODY
-        if _has_key(viewer):  # None would own what has no owner
+        condition = NOBODY
+        if has_key(viewer):  # None would own what has no owner
             condition = Q(**{f"{prefix}owner": viewer.user.pk})
         codenames = self._codenames(model, access)
         for keys in _permitted_keys(model, viewer, access, codenames):
@@ -149,7 +140,7 @@ def _permitted_keys(
 
     holder = _user_condition(viewer, access)
     yield _keys(get_user_obj_perms_model(model), model, holder, codenames)
-    if _has_key(viewer) and hasattr(viewer.user, "groups"):
+    if has_key(viewer) and hasattr(viewer.user, "groups"):
         user: Any = viewer.user
         members = user._meta.get_field("groups").related_query_name()
         of_group = Q(**{f"group__{members}": user.pk})
@@ -160,7 +151,7 @@ def _user_condition(viewer: Viewer, access: Access) -> Q:
     """Choose the user's own permissions, and of levels those that are for anyone."""
     from guardian.conf import settings as guardian_settings  # noqa: PLC0415 (reads the settings)
 
-    condition = Q(user=viewer.user.pk) if _has_key(viewer) else _NOBODY
+    condition = Q(user=viewer.user.pk) if has_key(viewer) else NOBODY
     anonymous = guardian_settings.ANONYMOUS_USER_NAME
     if anonymous is not None and isinstance(access, Level):
         condition |= Q(**{f"user__{get_user_model().USERNAME_FIELD}": anonymous})
@@ -196,39 +187,3 @@ def _key(field: Field[Any, Any]) -> Cast:
     if isinstance(field, UUIDField):  # some databases keep UUIDs without hyphens
         text = Replace(text, Value("-"), Value(""))
     return Cast(text, field)
-
-
-def _has_key(viewer: Viewer) -> bool:
-    return viewer.is_authenticated and viewer.user.pk is not None
-
-
-def _filtered(
-    queryset: QuerySet[Any], viewer: Viewer, access: Access, condition: Any
-) -> QuerySet[Any]:
-    if is_privileged_staff(viewer, queryset.model, access):
-        return queryset
-    return queryset.filter(condition(queryset.model, viewer, access))
-
-
-def _annotated(
-    queryset: QuerySet[Any], viewer: Viewer, access: Access, condition: Any
-) -> QuerySet[Any]:
-    model = queryset.model
-    settled = access if isinstance(access, Level) else Level.ORIGINAL
-    better = [level for level in sorted(Level, reverse=True) if level > settled]
-    level: Any = Value(settled.value, PositiveSmallIntegerField())
-    if is_privileged_staff(viewer, model, access):
-        level = Value(Level.ORIGINAL.value, PositiveSmallIntegerField())
-    elif better:
-        level = Case(
-            *(When(condition(model, viewer, each), then=Value(each.value)) for each in better),
-            default=Value(settled.value),
-            output_field=PositiveSmallIntegerField(),
-        )
-    anyone = Case(
-        When(condition(model, _ANYONE, access), then=True),
-        default=False,
-        output_field=BooleanField(),
-    )
-    annotated: QuerySet[Any] = queryset.annotate(viewer_level=level, anyone=anyone)
-    return annotated

@@ -6,27 +6,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from django.contrib.auth.models import AnonymousUser
 from django.db.models import (
-    BooleanField,
-    Case,
     Exists,
     Model,
     OuterRef,
-    PositiveSmallIntegerField,
     Q,
     QuerySet,
-    Value,
-    When,
 )
 from django.utils import timezone
 
 from images_app.access import Access, Level, Right, Viewer
+from images_app.policies.answering import NOBODY, answer, has_key
 from images_app.policies.base import Reason
 from images_app.policies.staff import is_privileged_staff
-
-_ANYONE = Viewer(user=AnonymousUser())
-_NOBODY = Q(pk__in=[])
 
 
 class DefaultPolicy:
@@ -46,15 +38,13 @@ class DefaultPolicy:
         self, viewer: Viewer, queryset: QuerySet[Any], access: Access, *, annotate: bool = True
     ) -> QuerySet[Any]:
         """See Policy."""
-        visible = _filtered(queryset, viewer, access, _image_condition)
-        return _annotated(visible, viewer, access, _image_condition) if annotate else visible
+        return answer(queryset, viewer, access, _image_condition, annotate=annotate)
 
     def galleries(
         self, viewer: Viewer, queryset: QuerySet[Any], access: Access, *, annotate: bool = True
     ) -> QuerySet[Any]:
         """See Policy."""
-        visible = _filtered(queryset, viewer, access, _gallery_condition)
-        return _annotated(visible, viewer, access, _gallery_condition) if annotate else visible
+        return answer(queryset, viewer, access, _gallery_condition, annotate=annotate)
 
     def viewer_kind(self, viewer: Viewer) -> str | None:
         """See Policy: what staff may do depends on their permissions, so they are of no kind."""
@@ -85,44 +75,6 @@ class DefaultPolicy:
                 if isinstance(reason.access, Level)  # a right there is none on what hangs there
             ]
         return found
-
-
-def _filtered(
-    queryset: QuerySet[Any], viewer: Viewer, access: Access, condition: Any
-) -> QuerySet[Any]:
-    if is_privileged_staff(viewer, queryset.model, access):
-        return queryset
-    return queryset.filter(condition(queryset.model, viewer, access))
-
-
-def _annotated(
-    queryset: QuerySet[Any], viewer: Viewer, access: Access, condition: Any
-) -> QuerySet[Any]:
-    model = queryset.model
-    if is_privileged_staff(viewer, model, access):
-        level: Any = Value(Level.ORIGINAL.value, PositiveSmallIntegerField())
-    else:
-        level = _level_expression(model, viewer, access, condition)
-    anyone = Case(
-        When(condition(model, _ANYONE, access), then=True),
-        default=False,
-        output_field=BooleanField(),
-    )
-    annotated: QuerySet[Any] = queryset.annotate(viewer_level=level, anyone=anyone)
-    return annotated
-
-
-def _level_expression(model: Any, viewer: Viewer, access: Access, condition: Any) -> Any:
-    """Answer with the best level, asking only about those above what the filter has settled."""
-    settled = access if isinstance(access, Level) else Level.ORIGINAL
-    better = [level for level in sorted(Level, reverse=True) if level > settled]
-    if not better:
-        return Value(settled.value, PositiveSmallIntegerField())
-    return Case(
-        *(When(condition(model, viewer, level), then=Value(level.value)) for level in better),
-        default=Value(settled.value),
-        output_field=PositiveSmallIntegerField(),
-    )
 
 
 def _image_condition(model: Any, viewer: Viewer, access: Access) -> Q:
@@ -159,18 +111,18 @@ def _subject_of(model: Any, relation: str) -> str:
 
 def _by_visibility(model: Any, viewer: Viewer, access: Access, prefix: str = "") -> Q:
     if not isinstance(access, Level) or access > Level.VIEW:
-        return _NOBODY
+        return NOBODY
     open_to = ["public", "members"] if viewer.is_authenticated else ["public"]
     return Q(**{f"{prefix}visibility__in": open_to})
 
 
 def _by_ownership(model: Any, viewer: Viewer, access: Access, prefix: str = "") -> Q:
-    return Q(**{f"{prefix}owner": viewer.user.pk}) if _has_key(viewer) else _NOBODY
+    return Q(**{f"{prefix}owner": viewer.user.pk}) if has_key(viewer) else NOBODY
 
 
 def _held_grants(model: Any, viewer: Viewer, access: Access) -> QuerySet[Any] | None:
     """Answer with the viewer's grants that have not ended, on rows of this model."""
-    if not _has_key(viewer):
+    if not has_key(viewer):
         return None
     user: Any = viewer.user
     grants = model._meta.get_field("grants")
@@ -238,8 +190,3 @@ def _reasons(viewer: Viewer, obj: Any) -> Iterator[Reason]:
 def _best(accesses: list[Access]) -> list[Access]:
     """Keep the first, which is the best level, and the rights."""
     return accesses[:1] + [access for access in accesses[1:] if isinstance(access, Right)]
-
-
-def _has_key(viewer: Viewer) -> bool:
-    """Tell whether rows can be this viewer's: None would own what has no owner."""
-    return viewer.is_authenticated and viewer.user.pk is not None
