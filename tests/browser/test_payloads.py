@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Route, sync_playwright
 
 from tests.browser.test_pages import ARGUMENTS
 from tests.parts import CORPUS, need, program
@@ -238,7 +238,9 @@ def chromium() -> Iterator[Browser]:
     path = program("chromium")
     with sync_playwright() as playwright:
         # Or each sandboxed frame would have a process of its own.
-        arguments = [*ARGUMENTS, "--disable-features=IsolateSandboxedIframes"]
+        # The second takes a page that a route has let through for one from far away.
+        features = "--disable-features=IsolateSandboxedIframes,LocalNetworkAccessChecks"
+        arguments = [*ARGUMENTS, features]
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
         yield browser
         browser.close()
@@ -315,7 +317,16 @@ def test_payload__does_not_run_as_a_document(watched, site, payloads):
         assert watched.signs() == NOTHING, name
 
 
+def without_policy(route: Route) -> None:
+    """Let a page through as one of a site that has no policy of its own."""
+    response = route.fetch()
+    headers = {k: v for k, v in response.headers.items() if k != "content-security-policy"}
+    route.fulfill(response=response, headers=headers)
+
+
 def test_payload__does_not_run_within_a_page_of_the_same_origin(watched, site, payloads):
+    """Not even where the page forbids nothing."""
+    watched.page.route("**/login/", without_policy)
     watched.page.goto(f"{site.url}/login/")
     shown = watched.page.evaluate(EMBED, [list(payloads.values()), WAYS])
     assert watched.signs() == NOTHING
