@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+ANSWERING = "images_app/policies/answering.py"
+BASE = "images_app/policies/base.py"
+DEFAULT = "images_app/policies/default.py"
+STAFF = "images_app/policies/staff.py"
 HTTP = "images_app/http.py"
 DJANGO = "images_app/signing/django.py"
 SECURE_LINK = "images_app/signing/secure_link.py"
@@ -14,6 +18,44 @@ STREAMING = "images_app/delivery/streaming.py"
 
 # Path, what stands there once, what is put in its place.
 BY_HAND = (
+    (ANSWERING, "Q(pk__in=[])", "Q()"),
+    (ANSWERING, "Q(pk__in=[])", "~Q(pk__in=[])"),
+    (ANSWERING, "in sorted(Level, reverse=True) if", "in Level if"),
+    (BASE, "frozen=True, ", ""),
+    (BASE, ", kw_only=True", ""),
+    (DEFAULT, "for access in (Level.ORIGINAL, *Right)", "for access in (Level.ORIGINAL,)"),
+    (DEFAULT, "for access in (Level.ORIGINAL, *Right)", "for access in Right"),
+    (DEFAULT, 'order_by("pk")', 'order_by("-pk")'),
+    (DEFAULT, "items._default_manager.filter(there, ", "items._default_manager.filter("),
+    (DEFAULT, "(there, image=OuterRef", "(there, pk=OuterRef"),
+    (DEFAULT, "Q(ends_at__isnull=True) | ", ""),
+    (DEFAULT, " | Q(ends_at__gt=viewer.at or timezone.now())", ""),
+    (DEFAULT, "ends_at__gt=", "ends_at__gte="),
+    (DEFAULT, "viewer.at or timezone.now()", "timezone.now()"),
+    (DEFAULT, "Q(right=access.value)", "Q(right__isnull=False)"),
+    (DEFAULT, "Q(right=access.value)", "Q(right=access.value) | Q(level__gte=30)"),
+    (DEFAULT, "Q(level__gte=access.value)", "Q(level__gt=access.value)"),
+    (DEFAULT, "Q(level__gte=access.value)", "Q(level=access.value)"),
+    (DEFAULT, "Q(level__gte=access.value)", "Q(level__lte=access.value)"),
+    (DEFAULT, "Q(level__gte=access.value)", "Q(level__isnull=False)"),
+    (DEFAULT, "unlocked, level__gte=", "unlocked, level__gt="),
+    (DEFAULT, "unlocked, level__gte=", "unlocked, level="),
+    (DEFAULT, "unlocked, level__gte=", "unlocked, level__lte="),
+    (DEFAULT, ".live(viewer.at)", ""),
+    (DEFAULT, '    "grants": _held_grants,\n', ""),
+    (DEFAULT, '    "share_links": _held_links,\n', ""),
+    (DEFAULT, "{prefix}owner", "{prefix}pk"),
+    (DEFAULT, "a for a in (*best_first, *Right)", "a for a in best_first"),
+    (DEFAULT, "for access in (*best_first, *Right):", "for access in best_first:"),
+    (DEFAULT, "for access in (*best_first, *Right):", "for access in (*Level, *Right):"),
+    (DEFAULT, "honours_links = True", "honours_links = False"),
+    (STAFF, 'Right.CHANGE: "change"', 'Right.CHANGE: "view"'),
+    (STAFF, 'Right.SHARE: "change"', 'Right.SHARE: "view"'),
+    (STAFF, 'Right.SHARE: "change"', 'Right.SHARE: "delete"'),
+    (STAFF, 'Right.DELETE: "delete"', 'Right.DELETE: "change"'),
+    (STAFF, "is_seen and ", ""),
+    (STAFF, 'may("view") or ', ""),
+    (STAFF, ' or may("change")', ""),
     (HTTP, '("GET", "HEAD")', '("GET",)'),
     (HTTP, '("GET", "HEAD")', '("GET", "HEAD", "OPTIONS")'),
     (HTTP, '"X-Content-Type-Options": "nosniff"', '"X-Content-Type-Options": ""'),
