@@ -195,7 +195,7 @@ def complaint(target: str, answer: Answer, content: bytes) -> str:
     # A decision says 403, to nginx; a page sends to the login.
     path = re.split("[?#]", target.removeprefix("http://localhost"))[0]
     other = {"decisions": 403, "galleries": 302}.get(path.strip("/").partition("/")[0], 404)
-    allowed = {0, 400, 404, 405, other}
+    allowed = {0, 400, 404, 405, 414, other}
     if answer.status not in allowed:
         return "status"
     kept = [name for name in ("Expires", "ETag", "Last-Modified") if name in answer.headers]
