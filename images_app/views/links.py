@@ -58,7 +58,7 @@ def image_links(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     return _share(request, visible_images, "image", public_id)
 
 
-@sensitive_variables("form", "_token", "token", "url", "context")
+@sensitive_variables("form", "token", "url", "context")
 def _share(request: HttpRequest, rows: _Rows, kind: str, public_id: UUID) -> HttpResponseBase:
     viewer = viewer_of(request)
     subject = rows(viewer, Right.SHARE).filter(public_id=public_id).first()
@@ -88,7 +88,7 @@ def revoke(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     if link is None:
         return absent(request)
     revoke_link(link)
-    messages.success(request, _("The link is revoked."))
+    _tell(request, messages.SUCCESS, _("The link is revoked."))
     return _back(link)
 
 
@@ -106,14 +106,19 @@ def set_password(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     if "remove" in request.POST:
         change_password(link, "")
         text = _("The link asks for no password. Who had opened it must open it again.")
-        messages.success(request, text)
+        _tell(request, messages.SUCCESS, text)
     elif form.is_valid():
         change_password(link, form.cleaned_data["password"])
         text = _("The link has a new password. Who had opened it must open it again.")
-        messages.success(request, text)
+        _tell(request, messages.SUCCESS, text)
     else:
-        messages.error(request, " ".join(map(str, form.errors["password"])))
+        _tell(request, messages.ERROR, " ".join(map(str, form.errors["password"])))
     return _back(link)
+
+
+def _tell(request: HttpRequest, level: int, text: str) -> None:
+    """Tell on the next page; a host may have no messages."""
+    messages.add_message(request, level, text, fail_silently=True)
 
 
 def _may_set_password(request: HttpRequest, link: ShareLink) -> bool:

@@ -7,17 +7,16 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.browser.test_pages import ARGUMENTS, BROKEN
 from tests.parts import program
 from tests.wire.servers import Server, manage, serving
 
 pytestmark = pytest.mark.slow
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 WATCH = """
 document.addEventListener("securitypolicyviolation", event => {
   console.error("violation: " + event.effectiveDirective + " " + event.blockedURI);
 });
 """
-BROKEN = "[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.currentSrc)"
 # Pages of the admin that a link of its first page leads to, and what is tried there.
 MODELS = ("images_app/image", "images_app/gallery", "accounts/user", "auth/group")
 

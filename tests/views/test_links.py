@@ -225,3 +225,11 @@ def test_links__the_password_of_anothers_link_is_not_for_who_has_less(client_of,
         assert client_of(user).post(password, {"password": "mine"}).status_code == expected
         link.refresh_from_db()
         assert link.has_password is (expected == 302)
+
+
+def test_links__end_where_the_host_has_no_messages(client_of, owner, link, settings):
+    gone = "django.contrib.messages.middleware.MessageMiddleware"
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if name != gone]
+    revoke, _password = actions_of(link)
+    assert client_of(owner).post(revoke).status_code == 302
+    assert not ShareLink.objects.live().exists()
