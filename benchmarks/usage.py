@@ -1,4 +1,7 @@
-"""Processor time and memory of this process and all its descendants, as Linux counts them."""
+"""Processor time and memory of this process and all its descendants, as Linux counts them.
+
+Processes and threads may end while they are counted: they count as nothing then.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def peak_memory() -> int:
 
 def _descendants(pid: str) -> Iterator[str]:
     for listed in Path("/proc", pid, "task").glob("*/children"):
-        for child in listed.read_text().split():
+        for child in _read(listed).split():
             yield child
             yield from _descendants(child)
 
@@ -37,10 +40,17 @@ def _descendants(pid: str) -> Iterator[str]:
 def _seconds_of(pid: str) -> float:
     # proc(5): fields 14 to 17 are utime, stime, cutime and cstime; the second, the name, is in
     # brackets and may hold anything.
-    fields = Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()
+    fields = _read(Path("/proc", pid, "stat")).rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / _TICKS
 
 
 def _peak_of(pid: str) -> int:
-    lines = Path("/proc", pid, "status").read_text().splitlines()
+    lines = _read(Path("/proc", pid, "status")).splitlines()
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""

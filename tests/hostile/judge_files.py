@@ -60,7 +60,15 @@ def judge(path: str) -> dict[str, object]:
     if child == 0:
         os.close(reader)
         signal.alarm(LONGEST)
-        os.write(writer, json.dumps(take_in(path)).encode())
+        try:
+            result = take_in(path)
+        except BaseException:  # noqa: BLE001 (of the measuring itself, which must not end silently)
+            result = {
+                "verdict": "unmeasured " + traceback.format_exc()[-500:],
+                "seconds": 0,
+                "memory": 0,
+            }
+        os.write(writer, json.dumps(result).encode())
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
