@@ -21,9 +21,9 @@ from images_app.conf import (
     get_policy,
     get_settings,
     get_signer,
-    meanings,
 )
 from images_app.delivery import HandingOver, has_local_paths
+from images_app.meanings import meanings
 from images_app.models import get_image_model
 
 _BYTES_PER_PIXEL = 20  # what the dearest decoder takes, and the sizes made from it

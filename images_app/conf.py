@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import product
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -26,14 +25,7 @@ from images_app.presets import (
     refuse_unknown,
 )
 from images_app.signing import Signer
-from images_app.specs import (
-    CONTENT_TYPES,
-    Preset,
-    RenditionSpec,
-    Watermark,
-    fingerprint_of,
-    format_of,
-)
+from images_app.specs import CONTENT_TYPES, Preset, Watermark
 from images_app.validation import Limits
 from images_app.watermarks import parse_levels, parse_watermarks
 
@@ -109,6 +101,31 @@ class Settings:
     max_frames: int = _doc("The most frames of an animation.", default=500)
     max_animation_pixels: int = _doc(
         "The most pixels of all frames of an animation together.", default=100_000_000
+    )
+    storage: str = _doc(
+        "The alias of `STORAGES` where new originals go; those that are there stay where they "
+        "are until `images_move`.",
+        default=ORIGINALS,
+    )
+    strip_originals: bool = _doc(
+        "Whether JPEG originals lose their metadata before they are kept: camera, place, "
+        "texts, previews; not the pixels, the colour profile or the orientation.",
+        default=False,
+    )
+    max_user_bytes: int = _doc(
+        "The most bytes of all originals of one owner together; 0 is no bound.", default=0
+    )
+    max_gallery_images: int = _doc("The most images in one gallery; 0 is no bound.", default=0)
+    upload_days: int = _doc(
+        "Days that an upload that was broken off can be resumed; then its parts go.", default=1
+    )
+    trash_days: int = _doc(
+        "Days that an image stays in the trash before `images_empty_trash` deletes it.", default=30
+    )
+    remote: Mapping[str, Any] = _doc(
+        "For `images_app.contrib.remote`: `HOSTS` that images may be fetched from, and limits. "
+        "Empty: nothing is fetched.",
+        default_factory=dict,
     )
     render_at_upload: bool = _doc(
         "Whether new images are rendered in all sizes by a task, instead of when they are "
@@ -222,43 +239,6 @@ def watermark_of(level: int) -> str:
     return get_settings().watermark_levels.get(best, "")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Meaning:
-    """What a URL of a rendition stands for."""
-
-    presets: tuple[Preset, ...]  # of one level
-    specs: tuple[RenditionSpec, ...]  # one, or best first for the Accept header to choose from
-    watermark: str = ""  # its name; empty for none
-
-
-@cache
-def meanings() -> dict[tuple[str, str], Meaning]:
-    """Answer with what a URL's (fingerprint, format or "auto") means: the only sizes that exist.
-
-    Raises:
-        ImproperlyConfigured: when two presets make the same bytes for different levels, or the
-            engine does not say that it can draw watermarks.
-
-    """
-    version, settings = get_engine().output_version, get_settings()
-    if settings.watermarks and not getattr(get_engine(), "draws_watermarks", False):
-        raise ImproperlyConfigured("IMAGES_APP['WATERMARKS']: the engine draws none.")
-    found: dict[tuple[str, str], Meaning] = {}
-    marks = {"": None, **settings.watermarks}
-    for preset, (name, mark) in product(settings.presets.values(), marks.items()):
-        for specs in preset.choices(mark):
-            key = (fingerprint_of(specs, version), format_of(specs))
-            others = found[key].presets if key in found else ()
-            if any(other.level != preset.level for other in others):
-                message = (
-                    f"IMAGES_APP['PRESETS']: {others[0].name!r} and {preset.name!r} make the same "
-                    f"rendition at different levels. Give one of them another size or quality."
-                )
-                raise ImproperlyConfigured(message)
-            found[key] = Meaning(presets=(*others, preset), specs=specs, watermark=name)
-    return found
-
-
 def _build(key: str, given: Mapping[str, Any]) -> Any:
     refuse_unknown(f"IMAGES_APP[{key!r}]", given, ["BACKEND", "OPTIONS"])
     if "BACKEND" not in given:
@@ -291,6 +271,10 @@ def _check_values(parsed: Settings) -> None:
         "MAX_PIXELS": parsed.max_pixels < 1,
         "MAX_FRAMES": parsed.max_frames < 1,
         "MAX_ANIMATION_PIXELS": parsed.max_animation_pixels < 1,
+        "MAX_USER_BYTES": parsed.max_user_bytes < 0,
+        "MAX_GALLERY_IMAGES": parsed.max_gallery_images < 0,
+        "UPLOAD_DAYS": not 1 <= parsed.upload_days <= _MOST_DAYS,
+        "TRASH_DAYS": not 1 <= parsed.trash_days <= _MOST_DAYS,
         "MAX_DECODES": parsed.max_decodes < 0,
         "RENDER_PATIENCE": parsed.render_patience < 0,
         "RENDITION_CACHE": parsed.rendition_cache not in {"", *django_settings.CACHES},
@@ -318,7 +302,7 @@ def _check_values(parsed: Settings) -> None:
 
 def _forget(*, setting: str, **_: Any) -> None:
     if setting in {"IMAGES_APP", "CACHES"}:
-        for cached in (get_settings, get_policy, get_engine, get_delivery, get_signer, meanings):
+        for cached in (get_settings, get_policy, get_engine, get_delivery, get_signer):
             cached.cache_clear()
 
 

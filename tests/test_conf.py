@@ -13,7 +13,7 @@ from images_app.access import Level
 from images_app.delivery import StreamingDelivery
 from images_app.engines.bounded import BoundedEngine
 from images_app.policies import DefaultPolicy
-from images_app.specs import Fit, Watermark
+from images_app.specs import Fit
 
 
 class Tunable:
@@ -28,8 +28,6 @@ class Tunable:
 
 
 BOUNDED = "images_app.engines.bounded.BoundedEngine"
-# A thumbnail; a ladder of four widths in three still and two animated formats.
-BUILT_IN = 1 + 4 * (3 + 2)
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +53,12 @@ def test_defaults__of_an_empty_dict_are_safe():
         "max_pixels": 50_000_000,
         "max_frames": 500,
         "max_animation_pixels": 100_000_000,
+        "storage": "images",
+        "strip_originals": False,
+        "max_user_bytes": 0,
+        "max_gallery_images": 0,
+        "upload_days": 1,
+        "trash_days": 30,
         "render_at_upload": False,
         "max_decodes": 0,
         "render_patience": 10,
@@ -261,36 +265,6 @@ def test_presets__add_to_the_built_in_ones_or_replace_them(settings):
     assert (hero.quality, hero.background) == ({"webp": 50}, "#abcDEF")
 
 
-def test_fingerprints__every_spec_is_found_by_its_own():
-    found = conf.meanings()
-    assert len(found) == BUILT_IN
-    for (fingerprint, image_format), meaning in found.items():
-        (preset,), (spec,) = meaning.presets, meaning.specs
-        assert fingerprint == spec.fingerprint(conf.get_engine().output_version)
-        assert image_format == spec.format
-        assert (spec,) in list(preset.choices())
-
-
-def test_fingerprints__follow_the_output_version_of_the_engine(settings):
-    before = set(conf.meanings())
-    settings.IMAGES_APP = {"ENGINE": {"BACKEND": f"{__name__}.Tunable"}}
-    assert not before & set(conf.meanings())
-
-
-@pytest.mark.parametrize("level", ["view", "original"])
-def test_fingerprints__the_same_rendition_at_two_levels_is_refused(settings, level):
-    twin = {"fit": "cover", "width": 320, "height": 320, "formats": ["jpeg"], "level": level}
-    settings.IMAGES_APP = {"PRESETS": {"twin": twin}}
-    with pytest.raises(ImproperlyConfigured, match="'thumb' and 'twin' make the same rendition"):
-        conf.meanings()
-
-
-def test_fingerprints__the_same_rendition_at_one_level_is_shared(settings):
-    twin = {"fit": "cover", "width": 320, "height": 320, "formats": ["jpeg"], "level": "preview"}
-    settings.IMAGES_APP = {"PRESETS": {"twin": twin}}
-    assert len(conf.meanings()) == BUILT_IN
-
-
 def test_settings__are_read_once_and_forgotten_when_they_change():
     first = conf.get_settings()
     everything = (conf.get_policy(), conf.get_engine(), conf.get_delivery())
@@ -303,13 +277,6 @@ def test_settings__are_read_once_and_forgotten_when_they_change():
         assert not any(a is b for a, b in zip(everything, again, strict=True))
     assert conf.get_settings() is not first
     assert conf.get_settings() == first
-
-
-def test_fingerprints__of_presets_that_make_the_same_name_all_of_them(settings):
-    settings.IMAGES_APP = {"PRESETS": {"small": {"width": 640, "formats": ["webp"], "max_age": 0}}}
-    small = conf.get_settings().presets["small"]
-    key = (small.spec(640, "webp").fingerprint(conf.get_engine().output_version), "webp")
-    assert {preset.name for preset in conf.meanings()[key].presets} == {"ladder", "small"}
 
 
 @pytest.mark.parametrize("key", ["POLICY", "ENGINE", "DELIVERY"])
@@ -342,25 +309,6 @@ def test_engine__options_that_make_no_sense_are_refused(settings, options, messa
 MARKS = {"proof": {"text": "PROOF"}, "mine": {"text": "Mine"}}
 
 
-def test_watermarks__are_none_by_default():
-    parsed = conf.get_settings()
-    assert (parsed.watermarks, parsed.watermark_levels) == ({}, {})
-    assert {meaning.watermark for meaning in conf.meanings().values()} == {""}
-
-
-def test_watermarks__every_preset_has_each_of_them_and_none(settings):
-    plain = conf.meanings()
-    settings.IMAGES_APP = {"WATERMARKS": MARKS}
-    found = conf.meanings()
-    assert conf.get_settings().watermarks["proof"] == Watermark(text="PROOF")
-    assert len(found) == 3 * BUILT_IN
-    for name, mark in {"": None, **conf.get_settings().watermarks}.items():
-        meanings = {key: each for key, each in found.items() if each.watermark == name}
-        assert len(meanings) == BUILT_IN
-        assert {spec.watermark for each in meanings.values() for spec in each.specs} == {mark}
-        assert (meanings == plain) is (name == "")  # what there was keeps its URL
-
-
 @pytest.mark.parametrize(
     ("level", "expected"),
     [(0, "proof"), (10, "proof"), (15, "proof"), (20, "mine"), (29, "mine"), (30, ""), (99, "")],
@@ -376,12 +324,3 @@ def test_watermark_of__a_level_without_one_is_none(settings):
     assert conf.watermark_of(Level.VIEW) == ""
     settings.IMAGES_APP = {}
     assert conf.watermark_of(Level.PREVIEW) == ""
-
-
-def test_watermarks__need_an_engine_that_draws_them(settings):
-    engine = {"BACKEND": f"{__name__}.Tunable"}
-    settings.IMAGES_APP = {"WATERMARKS": MARKS, "ENGINE": engine}
-    with pytest.raises(ImproperlyConfigured, match="the engine draws none"):
-        conf.meanings()
-    settings.IMAGES_APP = {"ENGINE": engine}
-    assert conf.meanings()

@@ -20,9 +20,10 @@ from django.utils import timezone
 from PIL import Image as PillowImage
 
 from images_app.access import Level
-from images_app.conf import ORIGINALS, RENDITIONS, Meaning, get_engine, get_settings, meanings
+from images_app.conf import ORIGINALS, RENDITIONS, get_engine, get_settings
 from images_app.engines.bounded import BoundedEngine
 from images_app.exceptions import Busy, BytesGone, RenderFailed, StorageUnavailable
+from images_app.meanings import Meaning, meanings
 from images_app.models import Image, Rendition, RenditionLease
 from images_app.renditions import (
     is_made_for,

@@ -9,13 +9,12 @@ from typing import Any
 from django.urls import reverse
 
 from images_app.conf import (
-    Meaning,
     get_engine,
     get_settings,
     get_signer,
-    meanings,
     watermark_of,
 )
+from images_app.meanings import Meaning, meanings
 from images_app.models import AbstractImage
 from images_app.specs import (
     CONTENT_TYPES,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from images_app.conf import ORIGINALS, meanings
+from images_app.conf import ORIGINALS
+from images_app.meanings import meanings
 from images_app.models import AbstractImage, Rendition
 from images_app.models.rendition import rendition_name
 from images_app.specs import DEFAULT_QUALITY, Fit, RenditionSpec, scale_of

@@ -16,7 +16,7 @@ from django.core.files.storage import storages
 from django.urls import reverse
 
 from images_app.access import Access, Level, Right, Viewer
-from images_app.conf import meanings
+from images_app.meanings import meanings
 from images_app.models import Gallery, GalleryQuerySet, ImageQuerySet, get_image_model
 from images_app.renditions import is_made_for, resolve
 from images_app.sharing import shows_links
