@@ -61,12 +61,59 @@ class UploadRefused(ImagesAppError):
             "Reading the image takes too much memory or time. Export it again and retry."
         ),
         "damaged": gettext_noop("The image is damaged or incomplete. Export it again and retry."),
+        "no_file": gettext_noop("No file was sent. Choose one and try again."),
+        "one_file": gettext_noop("Send one file at a time."),
+        "too_many_files": gettext_noop("Send at most %(limit)s files at a time."),
+        "unreadable": gettext_noop("What was sent could not be read. Try again."),
+        "length_required": gettext_noop("The length of what is sent must be said first."),
+        "position": gettext_noop("The position must be a whole number from 0 on."),
+        "duplicates": gettext_noop("What to do with duplicates is one of %(allowed)s."),
+        "quota_user": gettext_noop(
+            "Your images together would be larger than the allowed %(limit)s. "
+            "Delete some and try again."
+        ),
+        "quota_gallery": gettext_noop(
+            "The gallery is full: it may have %(limit)s images. Use another one."
+        ),
+        "unsupported": gettext_noop("The request is not of the kind that is understood here."),
+        "chunk_too_large": gettext_noop("Send at most %(limit)s at a time."),
+        "too_many_parts": gettext_noop("Send larger parts, at most %(limit)s of them."),
+        "too_many_uploads": gettext_noop(
+            "You have %(limit)s unfinished uploads. Finish or cancel some first."
+        ),
+    }
+    # By what is wrong: the request, its size, or what is there already.
+    statuses: ClassVar[dict[str, int]] = {
+        "length_required": 411,
+        "too_large": 413,
+        "chunk_too_large": 413,
+        "unsupported": 415,
+        "quota_user": 409,
+        "quota_gallery": 409,
+        "too_many_uploads": 409,
     }
 
     def __init__(self, code: str, detail: str = "", **params: object) -> None:
         self.code = code
+        self.status_code = self.statuses.get(code, 400)
         self.public_message = self.reasons[code]
         super().__init__(detail, **params)
+
+
+class OffsetMismatch(ImagesAppError):
+    """A part of an upload that does not begin where the upload stands."""
+
+    code = "offset"
+    status_code = 409
+    public_message = gettext_noop("The upload goes on at byte %(offset)s.")
+
+
+class ChecksumMismatch(ImagesAppError):
+    """A part of an upload that is not what its sender says it is."""
+
+    code = "checksum"
+    status_code = 460  # of the tus protocol
+    public_message = gettext_noop("Some of it was damaged on the way. Send it again.")
 
 
 class BytesGone(ImagesAppError):

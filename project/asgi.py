@@ -6,7 +6,7 @@ import os
 
 from django.core.asgi import get_asgi_application
 
-from images_app.asgi import PathSend
+from images_app.asgi import BodyLimit, PathSend
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
-application = PathSend(get_asgi_application())
+application = BodyLimit(PathSend(get_asgi_application()))

@@ -49,14 +49,39 @@ def test_refusal__codes_are_pinned():
         "too_many_texts",
         "too_complex",
         "damaged",
+        "no_file",
+        "one_file",
+        "too_many_files",
+        "unreadable",
+        "length_required",
+        "position",
+        "duplicates",
+        "quota_user",
+        "quota_gallery",
+        "unsupported",
+        "chunk_too_large",
+        "too_many_parts",
+        "too_many_uploads",
+    }
+
+
+def test_refusal__statuses_are_pinned():
+    assert UploadRefused.statuses == {
+        "length_required": 411,
+        "too_large": 413,
+        "chunk_too_large": 413,
+        "unsupported": 415,
+        "quota_user": 409,
+        "quota_gallery": 409,
+        "too_many_uploads": 409,
     }
 
 
 @pytest.mark.parametrize("code", UploadRefused.reasons)
-def test_refusal__is_a_400_with_a_whole_sentence(code):
+def test_refusal__is_a_whole_sentence_and_a_status_of_the_clients(code):
     error = UploadRefused(code, **PARAMS)
     sentence = error.public_message % error.params
-    assert (error.code, error.status_code) == (code, 400)
+    assert (error.code, error.status_code) == (code, UploadRefused.statuses.get(code, 400))
     assert sentence.endswith(".")
     assert "%" not in sentence
     assert str(error) == f"{code}: {sentence}"
