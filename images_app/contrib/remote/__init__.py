@@ -1,0 +1,1 @@
+"""Images fetched from the web: by staff, from hosts that the settings name, through ingest."""
