@@ -20,11 +20,12 @@ class ImagesAppConfig(AppConfig):
 
         checks.register_all()
         housekeeping.connect()
-        signals.image_ingested.connect(_render_at_upload, dispatch_uid="images_app.tasks")
+        for signal in (signals.image_ingested, signals.image_replaced):
+            signal.connect(_render_at_upload, dispatch_uid="images_app.tasks")
 
 
 def _render_at_upload(sender: Any, image: Any, **_: Any) -> None:
-    """Pass a new image on to the tasks, where the host has asked for it."""
+    """Pass a new original on to the tasks, where the host has asked for it."""
     from images_app.conf import get_settings  # noqa: PLC0415 (as above)
     from images_app.tasks import enqueue_rendering  # noqa: PLC0415
 

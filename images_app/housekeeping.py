@@ -10,8 +10,9 @@ from django.db import transaction
 from django.db.models.signals import post_delete, post_save, pre_delete
 
 from images_app.conf import RENDITIONS
-from images_app.models import AbstractImage, Rendition, get_image_model
+from images_app.models import AbstractImage, PartialUpload, Rendition, get_image_model
 from images_app.models.rendition import rendition_name
+from images_app.storages import delete_stored
 
 logger = logging.getLogger("images_app.housekeeping")
 
@@ -23,6 +24,7 @@ def connect() -> None:
         _forget_superseded, sender=get_image_model(), dispatch_uid="images_app.superseded"
     )
     post_delete.connect(_forget_rendition, sender=Rendition, dispatch_uid="images_app.rendition")
+    pre_delete.connect(_forget_parts, sender=PartialUpload, dispatch_uid="images_app.upload")
 
 
 def _forget_image(sender: Any, instance: AbstractImage, using: str, **_: Any) -> None:
@@ -37,7 +39,7 @@ def _forget_image(sender: Any, instance: AbstractImage, using: str, **_: Any) ->
     aliases = {RENDITIONS, *(alias for alias, _ in stored[1:])}
 
     def delete_all() -> None:
-        _delete_bytes(stored)
+        delete_stored(stored)
         for alias in aliases:
             _delete_folder(alias, folder)
 
@@ -59,16 +61,13 @@ def _forget_rendition(
     """Delete the bytes of a rendition that went alone; with its image, the image's rule applies."""
     if isinstance(origin, Rendition) or getattr(origin, "model", None) is Rendition:
         stored = [(instance.storage_alias, instance.storage_name)]
-        transaction.on_commit(lambda: _delete_bytes(stored), using=using)
+        transaction.on_commit(lambda: delete_stored(stored), using=using)
 
 
-def _delete_bytes(stored: list[tuple[str, str]]) -> None:
-    """Delete files; what the storage refuses is logged and stays, the others still go."""
-    for alias, name in stored:
-        try:
-            storages[alias].delete(name)
-        except Exception:
-            logger.exception("code=not_deleted storage=%s", alias)
+def _forget_parts(sender: Any, instance: PartialUpload, using: str, **_: Any) -> None:
+    """Delete what has arrived of an upload that goes with its user, gallery or image."""
+    stored = [(instance.storage_alias, name) for name in instance.parts]
+    transaction.on_commit(lambda: delete_stored(stored), using=using)
 
 
 def _delete_folder(alias: str, folder: str) -> None:

@@ -7,6 +7,9 @@ from django.dispatch import Signal
 # sender: the image model; image: the new record, whose bytes are in place.
 image_ingested = Signal()
 
+# sender: the image model; image: the record, whose new original is in place.
+image_replaced = Signal()
+
 # sender: ShareLink; link: the record. Its token is known to nobody.
 link_created = Signal()
 link_unlocked = Signal()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import re
 import time
@@ -20,7 +21,16 @@ from django.urls import URLPattern, get_resolver, reverse
 from django.utils import timezone
 
 from images_app.access import Level, Right, Viewer
-from images_app.models import AccessEntry, Gallery, Grant, Image, ShareLink, find_visible
+from images_app.contrib.remote.models import RemoteSource
+from images_app.models import (
+    AccessEntry,
+    Gallery,
+    Grant,
+    Image,
+    PartialUpload,
+    ShareLink,
+    find_visible,
+)
 from images_app.renditions import rendition_url
 from images_app.sharing import unlocked_links
 from tests.pictures import body
@@ -30,10 +40,12 @@ from tests.world import (
     HANGS_IN,
     LINKS,
     STATES,
+    VIEWERS,
     Opened,
     gallery_level,
     image_level,
     make_world,
+    may_change,
     may_share,
 )
 
@@ -722,6 +734,86 @@ def test_watermarks__pages_offer_only_what_answers(client, marking, world, user,
     assert [url for url in found if status_of(client, "GET", url) != 200] == []
 
 
+# --- adding and changing ------------------------------------------------------------------------
+
+TUS = {"Tus-Resumable": "1.0.0", "Upload-Length": "10"}
+# By which request, and what comes where it is allowed: nothing of it changes anything.
+CHANGING = {
+    "add_images": ("GET", "path", {}, 200),
+    "add_images, HEAD": ("HEAD", "path", {}, 200),
+    "add_images, nothing": ("POST", "path", {}, 400),
+    "arrange": ("GET", "path", {}, 200),
+    "arrange, HEAD": ("HEAD", "path", {}, 200),
+    "order_images": ("POST", "path", {}, 400),
+    "upload": ("POST", "query", {}, 400),
+    "upload_place": ("GET", "query", {}, 200),
+    "upload_place, HEAD": ("HEAD", "query", {}, 200),
+    "resumable": ("POST", "query", TUS, 201),
+}
+FOR_PEOPLE = {"add_images", "arrange"}  # anonymous ones are asked to log in
+
+
+@every_viewer
+def test_changing__a_gallery_is_for_who_may(viewer_client, world, viewer):
+    absent, unexpected = {}, []
+    for state in reversed(GALLERY_STATES):
+        for cell, (method, place, headers, allowed) in CHANGING.items():
+            name = cell.partition(",")[0]
+            gallery = world.public_id("gallery", state)
+            url = reverse(f"images_app:{name}", args=[gallery] if place == "path" else [])
+            query = "" if place == "path" else f"?gallery={gallery}"
+            response = viewer_client.generic(method, url + query, headers=headers)
+            refused = 404
+            if is_anonymous(world, viewer):
+                refused = 302 if name in FOR_PEOPLE else 401
+            is_allowed = may_change(viewer, "gallery", state)
+            due = allowed if is_allowed else refused
+            seen = fingerprint_of(response)
+            if response.status_code != due:
+                unexpected.append((state, cell, response.status_code, due))
+            elif not is_allowed and seen != absent.setdefault(cell, seen):
+                unexpected.append((state, cell, "not as if absent"))
+    assert unexpected == []
+
+
+@every_viewer
+def test_changing__an_image_is_for_who_may(viewer_client, world, viewer):
+    url = reverse("images_app:edit_images")
+    for state in STATES:
+        key = str(world.public_id("image", state))
+        edit = json.dumps({"images": [{"id": key}]})
+        response = viewer_client.post(url, edit, content_type="application/json")
+        if is_anonymous(world, viewer):
+            assert response.status_code == 401
+            continue
+        answer = response.json()
+        allowed = may_change(viewer, "image", state)
+        assert [image["id"] for image in answer["images"]] == ([key] if allowed else []), state
+        refusal = {"id": ["This image is not there, or not yours to change."]}
+        assert answer["errors"] == ({} if allowed else {key: refusal}), state
+
+
+def test_unfinished_uploads__are_nobody_elses(client, world):
+    made = PartialUpload.objects.create(owner=world.users["gallery owner"], length=10)
+    absent = reverse("images_app:resumable_part", args=[UUID_OF_NOTHING])
+    url = reverse("images_app:resumable_part", args=[made.public_id])
+    for viewer in VIEWERS:
+        client.logout()
+        world.log_in(client, viewer)
+        for method in ("HEAD", "PATCH", "DELETE"):
+            answers = [
+                client.generic(method, each, headers={"Tus-Resumable": "1.0.0"})
+                for each in (url, absent)
+            ]
+            seen = [fingerprint_of(answer) for answer in answers]
+            if viewer != "gallery owner":
+                assert seen[0] == seen[1], (viewer, method)
+                assert seen[0][0] == (401 if is_anonymous(world, viewer) else 404)
+            elif method == "HEAD":
+                assert seen[0][0] == 200
+    assert not PartialUpload.objects.filter(pk=made.pk).exists()  # by its owner, in the end
+
+
 # --- the admin's previews ----------------------------------------------------------------------
 
 
@@ -767,6 +859,14 @@ ROWS: dict[str, str | tuple[int, int, int, int, int]] = {
     "images_app:rendition": FINER,
     "images_app:gallery_links": FINER,
     "images_app:image_links": FINER,
+    "images_app:add_images": FINER,
+    "images_app:arrange": FINER,
+    "images_app:upload_place": (401, 404, 404, 200, 200),
+    "images_app:upload": (405, 405, 405, 405, 405),
+    "images_app:resumable": (405, 405, 405, 405, 405),
+    "images_app:resumable_part": (405, 405, 405, 405, 405),
+    "images_app:edit_images": (405, 405, 405, 405, 405),
+    "images_app:order_images": (405, 405, 405, 405, 405),
     "images_app:links": (302, 200, 200, 200, 200),
     "images_app:revoke_link": (405, 405, 405, 405, 405),
     "images_app:link_password": (405, 405, 405, 405, 405),
@@ -810,6 +910,7 @@ ROWS: dict[str, str | tuple[int, int, int, int, int]] = {
         f"admin:images_app_{view}": (302, 302, 403, 403, 403)
         for view in ("sharelink_add", "accessentry_add", "accessentry_delete")
     },
+    "admin:images_app_image_trash": (302, 302, 403, 200, 200),
     "admin:images_app_accessentry_history": (302, 302, 403, 200, 200),
     # The policy hides the object, so Django tells the plain staff that it is not there.
     **{
@@ -820,6 +921,7 @@ ROWS: dict[str, str | tuple[int, int, int, int, int]] = {
             "galleryitem_history",
             "sharelink_history",
             "image_why",
+            "image_replace",
             "gallery_why",
         )
     },
@@ -831,6 +933,7 @@ ROWS: dict[str, str | tuple[int, int, int, int, int]] = {
             "images_app_galleryitem",
             "images_app_sharelink",
             "images_app_accessentry",
+            "images_app_remote_remotesource",
             "accounts_user",
             "auth_group",
         )
@@ -841,9 +944,17 @@ ROWS: dict[str, str | tuple[int, int, int, int, int]] = {
         for view in ("changelist", "add", "change", "delete", "history")
     },
     "admin:auth_user_password_change": (302, 302, 403, 403, 200),
+    # Where images were fetched from: to be seen by who may change the image, and never changed.
+    **{
+        f"admin:images_app_remote_remotesource_{view}": (302, 302, 403, 403, 200)
+        for view in ("changelist", "add", "change")
+    },
+    # Who may delete the image may delete this with it.
+    "admin:images_app_remote_remotesource_delete": (302, 302, 403, 200, 200),
+    "admin:images_app_remote_remotesource_history": (302, 302, 302, 403, 200),
 }
-# Django's admin login redirects who is logged in on GET only.
-DIFFERENT_FOR_HEAD = {("admin:login", "HEAD")}
+# Django's admin login redirects who is logged in on GET only; tus asks by HEAD, see above.
+DIFFERENT_FOR_HEAD = {("admin:login", "HEAD"), ("images_app:resumable_part", "HEAD")}
 COLUMNS = ("anonymous", "stranger", "plain staff", "editor", "admin")
 
 
@@ -881,7 +992,16 @@ def address(world):
     entry = AccessEntry.objects.create(
         at=timezone.now(), kind="page", public_id=image.public_id, is_allowed=False
     )
+    source = RemoteSource.objects.create(
+        image=image,
+        url="http://images.test/x.png",
+        final_url="http://images.test/x.png",
+        fetched_at=timezone.now(),
+        checked_at=timezone.now(),
+        outcome="fetched",
+    )
     objects = {
+        "images_app_remote_remotesource": source,
         "images_app_image": image,
         "images_app_gallery": gallery,
         "images_app_galleryitem": gallery.items.first(),
@@ -897,6 +1017,8 @@ def address(world):
         "admin:auth_user_password_change": [user.pk],
         "images_app:no_original": ["no/such/image"],
         "images_app:no_rendition": ["no/such/image"],
+        "images_app:resumable_part": [image.public_id],
+        "images_app:order_images": [gallery.public_id],
         "images_app:revoke_link": [link.public_id],
         "images_app:link_password": [link.public_id],
         "images_app:shared": [token],
@@ -914,7 +1036,7 @@ def address(world):
             return "/admin/no/such/page/"
         if name.endswith("_redirect"):
             return reverse(f"admin:{model}_changelist") + f"{objects[model].pk}/"
-        if model in objects and not name.endswith(("changelist", "_add")):
+        if model in objects and not name.endswith(("changelist", "_add", "_trash")):
             return reverse(name, args=[objects[model].pk])
         return reverse(name)
 

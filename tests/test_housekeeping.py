@@ -198,7 +198,7 @@ def test_storage__that_is_no_longer_configured_is_logged(image, files, caplog):
 
 def test_connect__twice_deletes_once(image, monkeypatch):
     deleted = []
-    monkeypatch.setattr(housekeeping, "_delete_bytes", deleted.append)
+    monkeypatch.setattr(housekeeping, "delete_stored", deleted.append)
     housekeeping.connect()
     image.delete()
     assert len(deleted) == 1

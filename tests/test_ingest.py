@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.core.files.storage import storages
 from django.core.files.uploadedfile import InMemoryUploadedFile, TemporaryUploadedFile
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, OperationalError, transaction
 from django.utils import timezone
 from PIL import ExifTags
 from PIL import Image as PillowImage
@@ -432,8 +432,26 @@ def test_refusal__leaves_no_file_and_no_row(settings, make_gallery, nothing_kept
     assert nothing_kept()
 
 
+# Of the request that brings a file, not of the file: see tests/uploads and tests/views.
+OF_REQUESTS = {
+    "no_file",
+    "one_file",
+    "too_many_files",
+    "unreadable",
+    "length_required",
+    "position",
+    "duplicates",
+    "quota_user",
+    "quota_gallery",
+    "unsupported",
+    "chunk_too_large",
+    "too_many_parts",
+    "too_many_uploads",
+}
+
+
 def test_refusals__are_all_in_the_table():
-    assert {case.split()[0] for case in REFUSALS} == set(UploadRefused.reasons)
+    assert {case.split()[0] for case in REFUSALS} == set(UploadRefused.reasons) - OF_REQUESTS
 
 
 def test_size_gate__is_exact(settings):
@@ -508,7 +526,7 @@ def break_save(monkeypatch):
 
 
 def break_append(monkeypatch):
-    def fail(self, image):
+    def fail(self, image, position):
         raise DatabaseError
 
     monkeypatch.setattr(Gallery, "append", fail)
@@ -532,6 +550,55 @@ def test_database__that_fails_leaves_no_file(
         ingest_image(file, gallery=gallery)
     assert nothing_kept()
     assert announced == []
+
+
+def test_database__that_is_full_or_locked_is_told_as_unavailable(monkeypatch, nothing_kept, caplog):
+    def fail(self, *args, **kwargs):
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Image, "save", fail)
+    with pytest.raises(StorageUnavailable):
+        ingest_image(upload())
+    assert nothing_kept()
+    assert "code=database_unavailable" in caplog.text
+
+
+def test_position__is_kept_whatever_arrives_first(make_gallery):
+    gallery = make_gallery()
+    start = gallery.next_position()
+    for number in (2, 0, 1):
+        ingest_image(upload(f"{number}.jpg"), gallery=gallery, position=start + 10 * number)
+    ingest_image(upload("last.jpg"), gallery=gallery)
+    names = gallery.items.order_by("position").values_list("image__file_name", flat=True)
+    assert list(names) == ["0.jpg", "1.jpg", "2.jpg", "last.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "code"),
+    [({"MAX_USER_BYTES": 100}, "quota_user"), ({"MAX_GALLERY_IMAGES": 1}, "quota_gallery")],
+)
+def test_quota__is_kept_by_every_way_in(
+    settings, make_user, make_gallery, nothing_kept, limits, code
+):
+    gallery = make_gallery(images=1)
+    before = Image.objects.count()
+    settings.IMAGES_APP = limits
+    with pytest.raises(UploadRefused) as caught:
+        ingest_image(upload(), owner=make_user(), gallery=gallery)
+    assert (caught.value.code, Image.objects.count()) == (code, before)
+
+
+def test_stripping__keeps_camera_and_time_in_the_record_and_the_place_nowhere(settings):
+    settings.IMAGES_APP = {"STRIP_ORIGINALS": True}
+    taken = {BASE.DateTimeOriginal: "2024:05:06 07:08:09"}
+    found = exif(top={BASE.Make: "Canon", BASE.Orientation: 6}, exposure=taken, gps=GPS)
+    image = ingest_image(upload(exif=found))
+    kept = bytes_of(image)
+    assert (image.camera_data.make, image.taken_at.year, image.orientation) == ("Canon", 2024, 6)
+    assert not hasattr(image, "location_data")
+    assert b"Canon" not in kept
+    assert dict(PillowImage.open(io.BytesIO(kept)).getexif()) == {BASE.Orientation: 6}
+    assert (image.byte_size, image.checksum) == (len(kept), hashlib.sha256(kept).hexdigest())
 
 
 def test_interruption__leaves_no_file(monkeypatch, nothing_kept):

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import translation
 
 import images_app
+from images_app.contrib.remote.exceptions import RemoteRefused
 from images_app.exceptions import (
     BytesGone,
     ImagesAppError,
@@ -98,7 +99,11 @@ def test_catalog__keeps_the_placeholders():
 
 def test_catalog__holds_every_public_message():
     errors = [ImagesAppError, BytesGone, StorageUnavailable, RenderFailed]
-    messages = {error.public_message for error in errors} | set(UploadRefused.reasons.values())
+    messages = (
+        {error.public_message for error in errors}
+        | set(UploadRefused.reasons.values())
+        | set(RemoteRefused.reasons.values())
+    )
     assert messages <= {entry["msgid"] for entry in ENTRIES}
 
 

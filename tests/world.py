@@ -93,6 +93,11 @@ SHARES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "editor": (("private", "members", "public", "nobody's"), STATES[:7]),
     "admin": (("private", "members", "public", "nobody's"), STATES[:7]),
 }
+# Who may change a gallery, which is also to add to it and to arrange it; and who an image.
+CHANGES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "changer": (("private", "members", "public"), ()),
+    **{viewer: SHARES[viewer] for viewer in ("gallery owner", "image owner", "editor", "admin")},
+}
 EVERYBODY = tuple(IMAGE_LEVELS)
 VIEWERS = EVERYBODY[: EVERYBODY.index("admin") + 1]
 GALLERY_STATES = ("private", "members", "public", "nobody's", "absent")
@@ -121,7 +126,18 @@ def gallery_level(viewer: str, state: str) -> Level | None:
 
 def may_share(viewer: str, kind: str, state: str) -> bool:
     """What the table says, of a "gallery" or an "image"."""
-    galleries, images = SHARES.get(viewer, ((), ()))
+    return _is_in(SHARES, viewer, kind, state)
+
+
+def may_change(viewer: str, kind: str, state: str) -> bool:
+    """What the table says, likewise."""
+    return _is_in(CHANGES, viewer, kind, state)
+
+
+def _is_in(
+    table: dict[str, tuple[tuple[str, ...], tuple[str, ...]]], viewer: str, kind: str, state: str
+) -> bool:
+    galleries, images = table.get(viewer, ((), ()))
     return state in (galleries if kind == "gallery" else images)
 
 
@@ -217,13 +233,14 @@ class World:
 
     def gallery_url(self, state: str) -> str:
         """The URL of a gallery's page."""
-        return reverse("images_app:gallery", args=[self._public_id("gallery", state)])
+        return reverse("images_app:gallery", args=[self.public_id("gallery", state)])
 
     def links_url(self, kind: str, state: str) -> str:
         """The URL of the page for sharing a "gallery" or an "image"."""
-        return reverse(f"images_app:{kind}_links", args=[self._public_id(kind, state)])
+        return reverse(f"images_app:{kind}_links", args=[self.public_id(kind, state)])
 
-    def _public_id(self, kind: str, state: str) -> uuid.UUID:
+    def public_id(self, kind: str, state: str) -> uuid.UUID:
+        """The public id of a "gallery" or an "image"; one of nothing for the absent."""
         rows = self.galleries if kind == "gallery" else self.images
         return uuid.uuid4() if state == "absent" else rows[state].public_id
 

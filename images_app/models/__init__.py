@@ -14,6 +14,7 @@ from images_app.models.image import (
     shown_size,
 )
 from images_app.models.lookup import find_visible
+from images_app.models.partial_upload import PartialUpload
 from images_app.models.querysets import GalleryQuerySet, ImageQuerySet
 from images_app.models.rendition import Rendition, RenditionLease
 from images_app.models.share_link import ShareLink
@@ -29,6 +30,7 @@ __all__ = [
     "Grant",
     "Image",
     "ImageQuerySet",
+    "PartialUpload",
     "Rendition",
     "RenditionLease",
     "ShareLink",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from fractions import Fraction
 
 from django.db import models
+from django.utils.timezone import is_aware
 from django.utils.translation import gettext_lazy as _
 
+from images_app.models import location  # noqa: F401 (its table belongs to the app)
 from images_app.models.image import IMAGE_MODEL
 
 _LONG = 0.3  # seconds, from which an exposure reads better as a decimal
@@ -30,6 +33,7 @@ class CameraData(models.Model):
     f_number = models.FloatField(_("f-number"), null=True, blank=True)
     iso = models.PositiveIntegerField(_("ISO"), null=True, blank=True)
     focal_length = models.FloatField(_("focal length"), null=True, blank=True)  # millimetres
+    utc_offset = models.SmallIntegerField(_("offset from UTC"), null=True, blank=True)  # minutes
 
     class Meta:
         verbose_name = _("camera data")
@@ -44,6 +48,18 @@ class CameraData(models.Model):
         if self.model.lower().startswith(self.make.lower()):
             return self.model
         return f"{self.make} {self.model}".strip()
+
+    @property
+    def local_time(self) -> dt.datetime | None:
+        """When the image was taken, by the clock of the place; None where nobody knows its zone."""
+        taken_at = self.image.taken_at
+        if taken_at is None or self.utc_offset is None or not is_aware(taken_at):
+            return None
+        zone = dt.timezone(dt.timedelta(minutes=self.utc_offset))
+        try:
+            return taken_at.astimezone(zone)
+        except OverflowError:  # at the end of the calendar
+            return None
 
     @property
     def exposure(self) -> str:

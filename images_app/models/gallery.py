@@ -49,6 +49,14 @@ class Gallery(models.Model):
         related_name="+",
         help_text=_("Shown to those who may see it; without one, the first image is."),
     )
+    shows_locations = models.BooleanField(
+        _("shows locations"),
+        default=False,
+        help_text=_(
+            "Whoever sees this gallery is told where its images were taken, where the camera "
+            "wrote it down: also at whose home, and to anyone if the gallery is public."
+        ),
+    )
     position = models.IntegerField(
         _("position"),
         default=0,
@@ -84,11 +92,16 @@ class Gallery(models.Model):
         """Answer with the URL of the gallery's page."""
         return reverse("images_app:gallery", args=[self.public_id])
 
-    def append(self, image: Any) -> GalleryItem:
-        """Put an image at the end; one that hangs here already stays where it is."""
-        last = self.items.aggregate(last=Max("position"))["last"] or 0
+    def next_position(self) -> int:
+        """Answer with where the next image goes."""
+        last: int = self.items.aggregate(last=Max("position"))["last"] or 0
+        return last + POSITION_STEP
+
+    def append(self, image: Any, position: int | None = None) -> GalleryItem:
+        """Put an image at a position, else at the end; one that hangs here stays where it is."""
+        position = self.next_position() if position is None else position
         item, _created = GalleryItem.objects.get_or_create(
-            gallery=self, image=image, defaults={"position": last + POSITION_STEP}
+            gallery=self, image=image, defaults={"position": position}
         )
         return item
 

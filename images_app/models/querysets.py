@@ -39,6 +39,11 @@ class ImageQuerySet(models.QuerySet[Any]):
             visible = visible.annotate(viewer_watermark=_shown_watermark(self.model, viewer))
         return visible  # type: ignore[no-any-return]
 
+    def trashed_for(self, viewer: Viewer) -> Self:
+        """Keep the images in the trash that the viewer may delete, and so restore."""
+        images = self.exclude(trashed_at=None)
+        return get_policy().images(viewer, images, Right.DELETE, annotate=False)  # type: ignore[return-value]
+
     def with_rendition(self, fingerprint: str, image_format: str) -> Self:
         """Add what is recorded of one rendition of each image, without a query of its own.
 

@@ -15,6 +15,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F
 
 from images_app.conf import RENDITIONS, get_engine, get_settings
+from images_app.database import database_failures_told
 from images_app.engines import Output
 from images_app.exceptions import Busy, BytesGone, RenderFailed, StorageUnavailable
 from images_app.models import AbstractImage, Rendition
@@ -63,7 +64,11 @@ def make_once(image: AbstractImage, spec: RenditionSpec) -> Rendition:
     deadline = time.monotonic() + get_settings().render_patience
     while True:
         # First a place, then the lease: who waits for a place must not hold up the others.
-        with decode_slot(deadline - time.monotonic()), lease([_identity(image, spec)]) as ours:
+        with (
+            decode_slot(deadline - time.monotonic()),
+            database_failures_told(),
+            lease([_identity(image, spec)]) as ours,
+        ):
             if ours:
                 return find_rendition(image, spec) or _make(image, [spec])[0]
         while time.monotonic() < deadline:
@@ -99,7 +104,7 @@ def make_renditions(image: AbstractImage, specs: Sequence[RenditionSpec]) -> int
 def _make_batch(image: AbstractImage, specs: Sequence[RenditionSpec]) -> int:
     if not _missing(image, specs):
         return 0
-    with decode_slot(get_settings().render_patience):
+    with decode_slot(get_settings().render_patience), database_failures_told():
         wanted = [(_identity(image, spec), spec) for spec in _missing(image, specs)]
         with lease([identity for identity, _ in wanted]) as ours:
             leased = [spec for identity, spec in wanted if identity in ours]
@@ -222,8 +227,9 @@ def _record(image: AbstractImage, stored: list[Rendition]) -> list[Rendition]:
         # Locked, so that who deletes the image waits and then takes these renditions along, and
         # nobody else records one of them meanwhile. By writing: a transaction that begins with
         # reading fails in SQLite when another has written since, instead of waiting.
-        if not type(image)._base_manager.filter(pk=image.pk).update(version=F("version")):
-            raise BytesGone("image deleted")
+        same = type(image)._base_manager.filter(pk=image.pk, version=image.version)
+        if not same.update(version=F("version")):
+            raise BytesGone("image deleted or replaced")
         found = Rendition.objects.filter(image=image.pk, version=image.version)
         known = {(row.fingerprint, row.format): row.pk for row in found}
         for rendition in stored:

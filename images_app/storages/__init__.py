@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from images_app.storages.filesystem import PrivateFileSystemStorage, private_storages
 from images_app.storages.ranged import open_range
+from images_app.storages.removing import delete_stored
 from images_app.storages.writing import save_exactly
 
-__all__ = ["PrivateFileSystemStorage", "open_range", "private_storages", "save_exactly"]
+__all__ = [
+    "PrivateFileSystemStorage",
+    "delete_stored",
+    "open_range",
+    "private_storages",
+    "save_exactly",
+]

@@ -1,0 +1,149 @@
+"""``images_reconcile``: find records without bytes, bytes without records, and wrong bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from argparse import ArgumentParser
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from images_app.exceptions import StorageUnavailable
+from images_app.management.progress import Progress
+from images_app.management.users import printable
+from images_app.reconciling import Finding, Position, Work, count_steps, reconcile
+
+_GRACE = 60  # minutes; no upload takes longer from its bytes to its record
+
+_SENTENCES = {
+    "missing": "the original is not there; restore it from a backup",
+    "damaged": "the original is not what was uploaded; restore it from a backup",
+    "rendition_missing": "a rendition's bytes are not there",
+    "rendition_drifted": "a rendition's bytes have another length",
+    "rendition_outdated": "a rendition of a former version, or of no preset",
+    "stray": "bytes that no record names",
+    "foreign": "no file of this app; left alone",
+}
+
+
+class Command(BaseCommand):
+    """See the module."""
+
+    help = (
+        "Compare the records of images and renditions with the stored bytes. "
+        "Without --fix nothing is changed. With it, bytes that no record names go, and records of "
+        "renditions that have no bytes; they are made again when somebody looks. Originals are "
+        "never deleted while a record names them, nor records of images. "
+        "Exit code 1 if anything is left that is wrong."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the arguments."""
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument("--dry-run", action="store_true", help="change nothing (the default)")
+        what.add_argument("--fix", action="store_true", help="delete what is of no use")
+        parser.add_argument(
+            "--checksums", action="store_true", help="read every original, and compare its SHA-256"
+        )
+        parser.add_argument(
+            "--grace",
+            type=int,
+            default=_GRACE,
+            metavar="MINUTES",
+            help="leave bytes alone that are younger; an upload may be about to record them",
+        )
+        parser.add_argument(
+            "--storage",
+            action="append",
+            default=[],
+            metavar="ALIAS",
+            help="search this one for strays, too, such as one that was moved away from",
+        )
+        parser.add_argument(
+            "--state", type=Path, metavar="FILE", help="note there how far it got, and go on there"
+        )
+        parser.add_argument("--json", action="store_true", help="a line of JSON for each finding")
+
+    def handle(self, *, json: bool, state: Path | None, **options: Any) -> None:
+        """Run."""
+        work = _work_of(options)
+        start = _read_state(state)
+        progress, counts, left = Progress(sys.stderr, count_steps()), Counter[str](), 0
+        try:
+            for step in reconcile(work, start):
+                for finding in step.findings:
+                    progress.clear()
+                    self.stdout.write(_as_json(finding) if json else _as_text(finding))
+                    counts[finding.kind] += 1
+                    left += not finding.is_fixed
+                progress.step(step.stage, step.number)
+                _write_state(state, Position(stage=step.stage, after=step.after))
+        except StorageUnavailable as error:
+            message = f"A storage could not be asked ({error}). Run it again later."
+            raise CommandError(message) from error
+        finally:
+            progress.clear()
+        if state is not None:
+            state.unlink(missing_ok=True)
+        self._sum_up(counts, left, as_json=json)
+        if left:
+            raise SystemExit(1)
+
+    def _sum_up(self, counts: Counter[str], left: int, *, as_json: bool) -> None:
+        if as_json:
+            self.stdout.write(json.dumps({"found": dict(counts), "left": left}))
+            return
+        found = ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items()))
+        self.stdout.write(f"Found: {found or 'nothing wrong'}. Left: {left}.")
+
+
+def _work_of(options: dict[str, Any]) -> Work:
+    unknown = [alias for alias in options["storage"] if alias not in settings.STORAGES]
+    if unknown:
+        message = f"STORAGES has no {', '.join(unknown)}; there are {', '.join(settings.STORAGES)}."
+        raise CommandError(message)
+    if options["grace"] < 0:
+        raise CommandError("--grace is a number of minutes, 0 or more.")
+    return Work(
+        fix=options["fix"],
+        checksums=options["checksums"],
+        older_than=timezone.now() - timedelta(minutes=options["grace"]),
+        storages=tuple(options["storage"]),
+    )
+
+
+def _as_json(finding: Finding) -> str:
+    return json.dumps(dataclasses.asdict(finding))
+
+
+def _as_text(finding: Finding) -> str:
+    whose = "" if finding.image is None else f" (image {finding.image})"
+    done = " Deleted." if finding.is_fixed else ""
+    place = printable(f"{finding.storage}:{finding.name}")
+    return f"{place}{whose}: {_SENTENCES[finding.kind]}.{done}"
+
+
+def _read_state(path: Path | None) -> Position | None:
+    if path is None or not path.exists():
+        return None
+    try:
+        return Position(**json.loads(path.read_text()))
+    except (ValueError, TypeError, OSError) as error:
+        message = f"{path} is no state of images_reconcile; delete it to begin anew."
+        raise CommandError(message) from error
+
+
+def _write_state(path: Path | None, position: Position) -> None:
+    """Note a position, at once: a kill leaves the former note or this one."""
+    if path is None:
+        return
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(json.dumps(dataclasses.asdict(position)))
+    new.replace(path)
