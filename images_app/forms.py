@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.conf import settings
@@ -18,8 +19,13 @@ from images_app.access import Level
 from images_app.conf import get_limits, get_settings
 from images_app.exceptions import ImagesAppError
 from images_app.ingest import ingest_image
-from images_app.models import AbstractImage, Gallery, GalleryQuerySet, Grant
+from images_app.models import AbstractImage, Gallery, GalleryQuerySet, Grant, get_image_model
 from images_app.specs import CONTENT_TYPES
+
+if TYPE_CHECKING:  # generic for the type checker only
+    _ModelForm = forms.ModelForm[Any]
+else:
+    _ModelForm = forms.ModelForm
 
 
 class MultipleFileInput(forms.FileInput):
@@ -41,7 +47,7 @@ class MultipleFileField(forms.FileField):
 
 
 class UploadForm(forms.Form):
-    """Adds images, to a gallery if one is chosen."""
+    """Adds images, to a gallery if one is chosen or given."""
 
     images = MultipleFileField(label=gettext_lazy("Files"))
     gallery = forms.ModelChoiceField(
@@ -51,12 +57,22 @@ class UploadForm(forms.Form):
         empty_label=gettext_lazy("None: only owner and staff see them"),
     )
 
-    def __init__(self, *args: Any, galleries: GalleryQuerySet, **kwargs: Any) -> None:
-        """Take the galleries that may be chosen."""
+    def __init__(
+        self,
+        *args: Any,
+        galleries: GalleryQuerySet | None = None,
+        gallery: Gallery | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Take the galleries that may be chosen, or the one that there is no choice but."""
         super().__init__(*args, **kwargs)
-        gallery = self.fields["gallery"]
-        assert isinstance(gallery, forms.ModelChoiceField)  # noqa: S101 (for the type checker)
-        gallery.queryset = galleries
+        self.only_gallery = gallery
+        choice = self.fields["gallery"]
+        assert isinstance(choice, forms.ModelChoiceField)  # noqa: S101 (for the type checker)
+        if gallery is not None:
+            del self.fields["gallery"]
+        elif galleries is not None:
+            choice.queryset = galleries
         limits = get_limits()
         self.fields["images"].help_text = _(
             "%(formats)s, up to %(size)s and %(pixels)s megapixels each, "
@@ -73,10 +89,10 @@ class UploadForm(forms.Form):
 
     def ingest(self, owner: Any) -> list[AbstractImage]:
         """Let in what is good, in order; each refused file becomes an error of the form."""
-        images = []
+        images, gallery = [], self.only_gallery or self.cleaned_data["gallery"]
         for file in self.cleaned_data["images"]:
             try:
-                image = ingest_image(file, owner=owner, gallery=self.cleaned_data["gallery"])
+                image = ingest_image(file, owner=owner, gallery=gallery)
             except ImagesAppError as error:
                 self.add_error("images", _as_validation_error(file, error))
             else:
@@ -88,6 +104,43 @@ def _as_validation_error(file: UploadedFile[bytes], error: ImagesAppError) -> Va
     reason = _(error.public_message) % error.params
     return ValidationError(
         _("%(name)s: %(reason)s"), code=error.code, params={"name": file.name, "reason": reason}
+    )
+
+
+IMAGE_FIELDS = ("title", "alt_text", "focal_x", "focal_y")
+"""What people say of an image on the pages where they add and arrange."""
+
+
+class _ImageForm(_ModelForm):
+    """Some of the fields of one image; only what was changed is written."""
+
+    def validate_constraints(self) -> None:
+        """Leave out what the fields' validators say already: it costs a query for each."""
+
+    def save_changed(self) -> None:
+        """Save, leaving alone what others have changed meanwhile."""
+        if self.changed_data:
+            self.instance.save(update_fields=[*self.changed_data, "updated_at"])
+
+
+@cache
+def image_form(*names: str) -> type[_ImageForm]:
+    """Answer with the form of these fields, of IMAGE_FIELDS."""
+    widgets: dict[str, Any] = {}
+    if "alt_text" in names:
+        widgets["alt_text"] = forms.Textarea(attrs={"rows": 2})
+    made: Any = forms.modelform_factory(
+        get_image_model(), form=_ImageForm, fields=names, widgets=widgets
+    )
+    form: type[_ImageForm] = made
+    return form
+
+
+class PlaceForm(forms.Form):
+    """The place of an image in a gallery, for browsers without scripts."""
+
+    position = forms.IntegerField(
+        label=gettext_lazy("Place"), min_value=-(2**31), max_value=2**31 - 1
     )
 
 

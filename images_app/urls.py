@@ -4,16 +4,34 @@ from __future__ import annotations
 
 from django.urls import path
 
-from images_app.views import files, links, pages, shared
+from images_app.views import (
+    adding,
+    arrange,
+    editing,
+    files,
+    links,
+    pages,
+    resumable,
+    shared,
+    upload,
+)
 
 app_name = "images_app"
 urlpatterns = [
     path("", pages.gallery_list, name="gallery_list"),
     path("galleries/<uuid:public_id>/", pages.gallery, name="gallery"),
     path("images/<uuid:public_id>/", pages.image, name="image"),
+    path("images/upload/", upload.upload, name="upload"),
+    path("images/upload/place/", upload.upload_place, name="upload_place"),
+    path("uploads/", resumable.resumable, name="resumable"),
+    path("uploads/<uuid:public_id>/", resumable.resumable_part, name="resumable_part"),
     path("galleries/<uuid:public_id>/links/", links.gallery_links, name="gallery_links"),
     path("images/<uuid:public_id>/links/", links.image_links, name="image_links"),
     path("links/", links.links, name="links"),
+    path("galleries/<uuid:public_id>/add/", adding.add_images, name="add_images"),
+    path("galleries/<uuid:public_id>/arrange/", arrange.arrange, name="arrange"),
+    path("galleries/<uuid:public_id>/order/", editing.order_images, name="order_images"),
+    path("images/edit/", editing.edit_images, name="edit_images"),
     path("links/<uuid:public_id>/revoke/", links.revoke, name="revoke_link"),
     path("links/<uuid:public_id>/password/", links.set_password, name="link_password"),
     path("shared/<str:token>/", shared.shared, name="shared"),

@@ -138,7 +138,7 @@ STORAGES = private_storages(
     VAR_DIR / "private",
     {
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+        "staticfiles": {"BACKEND": "project.static.StaticStorage"},
     },
 )
 IMAGES_APP: dict[str, object] = {}

@@ -250,17 +250,6 @@ def test_items__an_image_is_hung_by_hand(staff, make_gallery, make_image):
     assert GalleryItem.objects.get().image_id == image.pk
 
 
-def test_delete__takes_the_bytes_along(
-    staff, make_gallery, files, django_capture_on_commit_callbacks
-):
-    make_gallery(images=2)
-    image = Image.objects.first()
-    url = reverse("admin:images_app_image_delete", args=[image.pk])
-    with django_capture_on_commit_callbacks(execute=True):
-        assert staff.post(url, {"post": "yes"}).status_code == 302
-    assert len(files()) == 1
-
-
 class OnlyOwn:
     """A policy for the tests below: everyone has what they own, and nothing else."""
 

@@ -75,7 +75,10 @@ class GalleryAdmin(WhyMixin, PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin
     inlines = (GrantInline,)
     actions = ("change_visibility",)
     fieldsets = (
-        (None, {"fields": ("title", "description", "visibility", "images_shown")}),
+        (
+            None,
+            {"fields": ("title", "description", "visibility", "shows_locations", "images_shown")},
+        ),
         (
             gettext_lazy("Record"),
             {"fields": ("owner", "cover", "position", "created_at", "updated_at")},
@@ -113,8 +116,12 @@ class GalleryAdmin(WhyMixin, PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Opening a gallery to others gives them every image in it, without end."""
         fields = super().get_readonly_fields(request, obj)
-        may_open = obj is None or may_give(viewer_of(request), obj, Level.VIEW, None)
-        return fields if may_open else (*fields, "visibility")
+        viewer = viewer_of(request)
+        if obj is None or may_give(viewer, obj, Level.ORIGINAL, None):
+            return fields
+        # Places stand in originals: who may not give those on cannot have them told.
+        may_open = may_give(viewer, obj, Level.VIEW, None)
+        return (*fields, "shows_locations", *(() if may_open else ("visibility",)))
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """A new gallery belongs to its maker."""
@@ -147,7 +154,7 @@ class GalleryAdmin(WhyMixin, PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin
         return format_html(
             '<div class="images-app-strip">{}</div>'
             '<p><a class="button" href="{}?{}">{}</a> <a class="button" href="{}?{}">{}</a> '
-            '<a class="button" href="{}">{}</a></p>',
+            '<a class="button" href="{}">{}</a> <a class="button" href="{}">{}</a></p>',
             format_html_join("", "{}", ((preview(item.image),) for item in strip)),
             add,
             urlencode({"gallery": gallery.pk}),
@@ -155,6 +162,8 @@ class GalleryAdmin(WhyMixin, PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin
             arrange,
             urlencode({"gallery__id__exact": gallery.pk}),
             _("Order and remove"),
+            reverse("images_app:arrange", args=[gallery.public_id]),
+            _("Arrange and describe"),
             gallery.get_absolute_url(),
             _("View"),
         )

@@ -8,7 +8,7 @@ from django.core.files.storage import storages
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
-from images_app.conf import ORIGINALS, RENDITIONS
+from images_app.conf import RENDITIONS, get_settings
 from images_app.http import plain_response
 
 logger = logging.getLogger("images_app.health")
@@ -26,7 +26,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        for alias in (ORIGINALS, RENDITIONS):
+        for alias in (get_settings().storage, RENDITIONS):
             storages[alias].exists(_PROBE)
     except Exception:
         logger.exception("code=not_ready")

@@ -18,10 +18,11 @@ from django.utils.cache import patch_cache_control, patch_vary_headers
 
 from images_app import audit
 from images_app.access import Level, Right, Viewer
-from images_app.conf import get_settings
+from images_app.conf import get_policy, get_settings
 from images_app.http import read_only
 from images_app.models import Gallery, GalleryItem, get_image_model
 from images_app.models.access_entry import Kind
+from images_app.models.location import with_locations
 from images_app.sharing import shows_links
 from images_app.views.authorise import (
     viewer_of,
@@ -31,7 +32,7 @@ from images_app.views.authorise import (
 from images_app.views.keyset import Page, keyset_page, neighbours
 
 _GALLERIES_ON_A_PAGE = 48
-_ITEM_ORDER = ("item_position", "item_id")
+ITEM_ORDER = ("item_position", "item_id")
 
 
 @read_only
@@ -62,16 +63,16 @@ def gallery_list(request: HttpRequest) -> HttpResponseBase:
 def gallery(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     """Show one gallery."""
     viewer = viewer_of(request)
-    found = _shareable(visible_galleries, viewer).filter(public_id=public_id).first()
+    found = _with_buttons(viewer).filter(public_id=public_id).first()
     if found is None:
         audit.denied(viewer, Kind.GALLERY, public_id, Level.PREVIEW)
         return absent(request)
     audit.allowed(viewer, Kind.GALLERY, public_id, Level.PREVIEW)
-    page = _page(request, _images_of(found, viewer), _ITEM_ORDER, get_settings().page_size)
+    page = _page(request, images_of(found, viewer), ITEM_ORDER, get_settings().page_size)
     return _respond(
         request,
         "images_app/gallery.html",
-        {"gallery": found, "page": page},
+        {"gallery": found, "page": page, "may_add": _may_add(viewer, found)},
         is_private=not found.anyone,
     )
 
@@ -81,8 +82,9 @@ def gallery(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
 def image(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     """Show one image; ``?gallery=`` names the gallery whose neighbours are linked."""
     viewer = viewer_of(request)
+    galleries = visible_galleries(viewer, Level.VIEW, annotate=False)
     found = (
-        _shareable(visible_images, viewer)
+        with_locations(_shareable(visible_images, viewer), galleries)
         .filter(public_id=public_id)
         .select_related("camera_data")
         .first()
@@ -117,7 +119,8 @@ def _with_covers(galleries: Any, viewer: Viewer) -> Any:
     )
 
 
-def _images_of(gallery: Gallery, viewer: Viewer) -> Any:
+def images_of(gallery: Gallery, viewer: Viewer) -> Any:
+    """Answer with what hangs there and the viewer may see, to be ordered by ITEM_ORDER."""
     return (
         visible_images(viewer)
         .filter(gallery_items__gallery=gallery)
@@ -135,8 +138,8 @@ def _neighbourhood(request: HttpRequest, viewer: Viewer, image: Any) -> dict[str
     item = GalleryItem.objects.filter(gallery=gallery, image=image.pk).first() if gallery else None
     if gallery is None or item is None:
         return {}
-    images = _images_of(gallery, viewer)
-    previous, following = neighbours(images, _ITEM_ORDER, (item.position, item.pk))
+    images = images_of(gallery, viewer)
+    previous, following = neighbours(images, ITEM_ORDER, (item.position, item.pk))
     return {"gallery": gallery, "previous_image": previous, "next_image": following}
 
 
@@ -152,6 +155,19 @@ def _shareable(rows: Callable[..., Any], viewer: Viewer) -> Any:
         return rows(viewer)
     theirs = rows(viewer, Right.SHARE, annotate=False).filter(pk=OuterRef("pk"))
     return rows(viewer).annotate(may_share=Exists(theirs))
+
+
+def _with_buttons(viewer: Viewer) -> Any:
+    """Answer with the visible galleries, which tell who may share and who may arrange them."""
+    theirs = visible_galleries(viewer, Right.CHANGE, annotate=False).filter(pk=OuterRef("pk"))
+    return _shareable(visible_galleries, viewer).annotate(may_change=Exists(theirs))
+
+
+def _may_add(viewer: Viewer, gallery: Any) -> bool:
+    """Ask the policy only where it is not known: the page of adding asks it in any case."""
+    if not viewer.is_authenticated:
+        return False
+    return gallery.may_change or get_policy().may_add(viewer, gallery)
 
 
 def absent(request: HttpRequest) -> HttpResponseBase:
