@@ -7,7 +7,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from images_app.engines.base import Camera, Header, Inspection, Output
+from images_app.engines.base import (
+    HIGHEST,
+    MOST_OFFSET,
+    Camera,
+    Coordinates,
+    Header,
+    Inspection,
+    Output,
+)
 from images_app.specs import CONTENT_TYPES, Size
 
 _COLOR = re.compile(r"#[0-9a-f]{6}")
@@ -39,6 +47,7 @@ def inspection_of(answer: Mapping[str, Any]) -> Inspection:
         dominant_color=color,
         camera=Camera(**_camera_values(camera)),
         taken_at=None if taken_at is None else dt.datetime.fromisoformat(taken_at),
+        location=_location(answer.get("location")),
     )
 
 
@@ -52,7 +61,17 @@ def sizes_of(answer: Sequence[Any], outputs: Sequence[Output], full_size: Size) 
 
 def _camera_values(camera: Mapping[str, Any]) -> dict[str, Any]:
     texts = {name: _text(camera[name]) for name in _TEXTS}
-    return texts | {name: _number(camera[name]) for name in _NUMBERS}
+    offset = _between(camera.get("utc_offset"), MOST_OFFSET)
+    return texts | {name: _number(camera[name]) for name in _NUMBERS} | {"utc_offset": offset}
+
+
+def _location(answer: Mapping[str, Any] | None) -> Coordinates | None:
+    if answer is None:
+        return None
+    if answer["latitude"] is None or answer["longitude"] is None:
+        raise ValueError("coordinates")
+    bounds = {"latitude": 90, "longitude": 180, "altitude": HIGHEST}
+    return Coordinates(**{name: _between(answer[name], most) for name, most in bounds.items()})
 
 
 def _count(value: Any) -> int:
@@ -63,6 +82,12 @@ def _count(value: Any) -> int:
 
 def _number(value: Any) -> Any:
     if value is not None and not (type(value) in {int, float} and 0 < value < _LARGEST):
+        raise ValueError("number")
+    return value
+
+
+def _between(value: Any, most: int) -> Any:
+    if value is not None and not (type(value) in {int, float} and -most <= value <= most):
         raise ValueError("number")
     return value
 

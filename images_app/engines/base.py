@@ -10,6 +10,8 @@ from typing import IO, Protocol
 from images_app.specs import RenditionSpec, Size
 
 Output = tuple[RenditionSpec, IO[bytes]]
+MOST_OFFSET = 14 * 60  # minutes between any clock on earth and UTC
+HIGHEST = 100_000  # metres above or below the sea that a place can be
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +37,19 @@ class Camera:
     f_number: float | None = None
     iso: int | None = None
     focal_length: float | None = None  # millimetres
+    utc_offset: int | None = None  # minutes that the camera's clock was ahead of UTC
 
     def __bool__(self) -> bool:
         return self != Camera()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coordinates:
+    """Where the camera stood, as its satellite receiver wrote down (WGS 84)."""
+
+    latitude: float  # degrees, north is positive
+    longitude: float  # degrees, east is positive
+    altitude: float | None = None  # metres above the sea
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +61,7 @@ class Inspection:
     dominant_color: str  # #rrggbb
     camera: Camera
     taken_at: dt.datetime | None  # naive where the camera wrote no offset
+    location: Coordinates | None = None  # never in a rendition; shown only where a gallery says so
 
 
 class Engine(Protocol):

@@ -8,10 +8,14 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from images_app.engines.base import Camera
+from images_app.engines.base import HIGHEST, MOST_OFFSET, Camera, Coordinates
 
 _LONGEST_TEXT = 100
-_OFFSET = re.compile(r"[+-]\d\d:\d\d")
+_OFFSET = re.compile(r"[+-]\d\d:\d\d", re.ASCII)
+_FRACTION = re.compile(r"\d{1,20}", re.ASCII)
+_SIGNS = {"N": 1, "S": -1, "E": 1, "W": -1}
+_BELOW_THE_SEA = 1
+_DIGITS = 7  # after the point, of degrees: a centimetre
 
 
 def read_orientation(image: Image.Image) -> int:
@@ -31,6 +35,7 @@ def read_camera(image: Image.Image) -> Camera:
         f_number=_positive(exposure.get(ExifTags.Base.FNumber)),
         iso=_whole(exposure.get(ExifTags.Base.ISOSpeedRatings)),
         focal_length=_positive(exposure.get(ExifTags.Base.FocalLength)),
+        utc_offset=_minutes(read_taken_at(image)),
     )
 
 
@@ -42,13 +47,25 @@ def read_taken_at(image: Image.Image) -> dt.datetime | None:
         taken_at = dt.datetime.strptime(text, "%Y:%m:%d %H:%M:%S")  # noqa: DTZ007
     except ValueError:
         return None
-    offset = _text(exposure.get(ExifTags.Base.OffsetTimeOriginal))
-    if not _OFFSET.fullmatch(offset):
-        return taken_at
-    try:
-        return dt.datetime.fromisoformat(taken_at.isoformat() + offset)
-    except ValueError:
-        return taken_at
+    fraction = _text(exposure.get(ExifTags.Base.SubsecTimeOriginal))
+    if _FRACTION.fullmatch(fraction):  # what stands behind the point (EXIF 3.0, 4.6.6.6)
+        taken_at = taken_at.replace(microsecond=int(f"{fraction:0<6.6}"))
+    zone = _zone(_text(exposure.get(ExifTags.Base.OffsetTimeOriginal)))
+    return taken_at.replace(tzinfo=zone)
+
+
+def read_location(image: Image.Image) -> Coordinates | None:
+    """Answer with the place of the exposure; None where a part is missing or nonsense."""
+    tags = _or_nothing(lambda: image.getexif().get_ifd(ExifTags.IFD.GPSInfo))
+    gps = ExifTags.GPS
+    latitude = _degrees(tags.get(gps.GPSLatitude), tags.get(gps.GPSLatitudeRef), "NS", 90)
+    longitude = _degrees(tags.get(gps.GPSLongitude), tags.get(gps.GPSLongitudeRef), "EW", 180)
+    if latitude is None or longitude is None:
+        return None
+    if latitude == longitude == 0:
+        return None  # what receivers write that know no place yet
+    altitude = _altitude(tags.get(gps.GPSAltitude), tags.get(gps.GPSAltitudeRef))
+    return Coordinates(latitude=latitude, longitude=longitude, altitude=altitude)
 
 
 def _tags(image: Image.Image) -> dict[int, Any]:
@@ -67,6 +84,43 @@ def _or_nothing(read: Any) -> dict[int, Any]:
         return {}
 
 
+def _zone(offset: str) -> dt.timezone | None:
+    """Answer with a zone; clocks on earth are at most fourteen hours off."""
+    if not _OFFSET.fullmatch(offset):
+        return None
+    minutes = int(offset[1:3]) * 60 + int(offset[4:])
+    if minutes > MOST_OFFSET or int(offset[4:]) >= 60:  # noqa: PLR2004
+        return None
+    return dt.timezone(dt.timedelta(minutes=-minutes if offset[0] == "-" else minutes))
+
+
+def _minutes(taken_at: dt.datetime | None) -> int | None:
+    offset = None if taken_at is None else taken_at.utcoffset()
+    return None if offset is None else offset // dt.timedelta(minutes=1)
+
+
+def _degrees(value: Any, reference: Any, letters: str, most: int) -> float | None:
+    """Answer with signed degrees, of degrees, minutes and seconds and a letter (EXIF 3.0, 4.6.7).
+
+    Without the letter half of the world would be mirrored.
+    """
+    letter = _text(reference).upper()
+    parts = [_number(part) for part in value] if isinstance(value, tuple) else []
+    known = [part for part in parts if part is not None and part >= 0]
+    if letter not in tuple(letters) or len(known) != 3 or len(parts) != 3:  # noqa: PLR2004
+        return None
+    degrees = round(known[0] + known[1] / 60 + known[2] / 3600, _DIGITS)
+    return _SIGNS[letter] * degrees if degrees <= most else None
+
+
+def _altitude(value: Any, reference: Any) -> float | None:
+    metres = _number(value)
+    if metres is None or not 0 <= metres <= HIGHEST:
+        return None
+    is_below = reference in (_BELOW_THE_SEA, bytes([_BELOW_THE_SEA]))
+    return round(-metres if is_below else metres, 1)
+
+
 def _text(value: object) -> str:
     if isinstance(value, bytes):
         value = value.decode("ascii", "replace")
@@ -76,12 +130,17 @@ def _text(value: object) -> str:
     return printable.strip()[:_LONGEST_TEXT]
 
 
-def _positive(value: Any) -> float | None:
+def _number(value: Any) -> float | None:
+    """Answer with a number, which may be infinite or none at all: whoever asks compares it."""
     try:
-        number = float(value)
+        return float(value)
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):
         return None
-    return number if 0 < number < 1e6 else None  # noqa: PLR2004
+
+
+def _positive(value: Any) -> float | None:
+    number = _number(value)
+    return number if number is not None and 0 < number < 1e6 else None  # noqa: PLR2004
 
 
 def _whole(value: Any) -> int | None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from images_app.engines.base import Header, Inspection, Output
 from images_app.engines.color import dominant_color, flatten, harden
-from images_app.engines.exif import read_camera, read_orientation, read_taken_at
+from images_app.engines.exif import read_camera, read_location, read_orientation, read_taken_at
 from images_app.engines.film import Film, count_frames, loop_option
 from images_app.engines.resizing import Cut, Decoded, resize_all, whole
 from images_app.engines.structure import count_scans, count_texts
@@ -90,7 +90,7 @@ class PillowEngine:
         """Decode once; see Engine."""
         with _refusing(), _open(file, formats) as image:
             camera, taken_at = read_camera(image), read_taken_at(image)
-            orientation = _orientation_of(image)
+            location, orientation = read_location(image), _orientation_of(image)
             image.draft("RGB", _GLANCE)
             image.load()
             color = dominant_color(image)
@@ -100,6 +100,7 @@ class PillowEngine:
                 dominant_color=color,
                 camera=camera,
                 taken_at=taken_at,
+                location=location,
             )
 
     def render(

@@ -13,6 +13,7 @@ from images_app.models.image import (
     get_image_model,
     shown_size,
 )
+from images_app.models.location import Location
 from images_app.models.lookup import find_visible
 from images_app.models.partial_upload import PartialUpload
 from images_app.models.querysets import GalleryQuerySet, ImageQuerySet
@@ -30,6 +31,7 @@ __all__ = [
     "Grant",
     "Image",
     "ImageQuerySet",
+    "Location",
     "PartialUpload",
     "Rendition",
     "RenditionLease",

@@ -9,7 +9,6 @@ from django.db import models
 from django.utils.timezone import is_aware
 from django.utils.translation import gettext_lazy as _
 
-from images_app.models import location  # noqa: F401 (its table belongs to the app)
 from images_app.models.image import IMAGE_MODEL
 
 _LONG = 0.3  # seconds, from which an exposure reads better as a decimal

@@ -25,7 +25,8 @@ if not hasattr(settings, "IMAGES_APP_IMAGE_MODEL"):
 IMAGE_MODEL: str = settings.IMAGES_APP_IMAGE_MODEL  # type: ignore[misc]
 _FIRST_SIDEWAYS = 5  # EXIF orientations from here on swap width and height
 _FOCAL_POINT = frozenset({"focal_x", "focal_y"})
-_TRACKED = _FOCAL_POINT | {"version"}
+# What others may change while somebody has the image open: written back only where it was set.
+_TRACKED = _FOCAL_POINT | {"version", "storage_alias", "storage_name"}
 _UNIT = [MinValueValidator(0.0), MaxValueValidator(1.0)]
 
 

@@ -18,9 +18,13 @@ _IMAGE_FIELDS = (
     *("trashed_at", "focal_x", "focal_y", "version", "file_name", "format", "width", "height"),
     *("orientation", "frames", "byte_size", "checksum"),
 )
-_CAMERA_FIELDS = ("make", "model", "lens", "exposure_time", "f_number", "iso", "focal_length")
+_CAMERA_FIELDS = (
+    *("make", "model", "lens", "exposure_time", "f_number", "iso", "focal_length", "utc_offset"),
+)
+_LOCATION_FIELDS = ("latitude", "longitude", "altitude")
 _GALLERY_FIELDS = (
-    *("public_id", "title", "description", "visibility", "position", "created_at", "updated_at"),
+    *("public_id", "title", "description", "visibility", "shows_locations", "position"),
+    *("created_at", "updated_at"),
 )
 _NOTHING: tuple[Any, Iterator[dict[str, Any]]] = (None, iter(()))
 
@@ -29,7 +33,11 @@ def read_images(person: Any) -> Iterator[AbstractImage]:
     """Yield the person's images, oldest first, with what ``image_record`` needs of each."""
     items = GalleryItem.objects.filter(gallery__in=seen_galleries(person))
     items = items.select_related("gallery").order_by("pk")
-    images = images_of(person).select_related("camera_data").order_by("created_at", "pk")
+    images = (
+        images_of(person)
+        .select_related("camera_data", "location_data")
+        .order_by("created_at", "pk")
+    )
     with_items = images.prefetch_related(Prefetch("gallery_items", items))
     yield from with_items.iterator(chunk_size=CHUNK)
 
@@ -37,9 +45,11 @@ def read_images(person: Any) -> Iterator[AbstractImage]:
 def image_record(image: Any) -> dict[str, Any]:
     """Tell of an image: what was written about it, what it is, and where it hangs."""
     camera = getattr(image, "camera_data", None)
+    location = getattr(image, "location_data", None)
     return {
         **{name: getattr(image, name) for name in _IMAGE_FIELDS},
         "camera": camera and {name: getattr(camera, name) for name in _CAMERA_FIELDS},
+        "location": location and {name: getattr(location, name) for name in _LOCATION_FIELDS},
         "galleries": [
             {"public_id": item.gallery.public_id, "title": item.gallery.title}
             for item in image.gallery_items.all()

@@ -26,8 +26,10 @@ def expired_things(make_image, make_user):
     Image.objects.filter(pk=make_image().pk).update(trashed_at=long_ago)
     Image.objects.filter(pk=make_image().pk).update(trashed_at=timezone.now())
     make_image()
-    PartialUpload.objects.create(owner=make_user(), length=10, touched_at=long_ago)
-    PartialUpload.objects.create(owner=make_user("other"), length=10)
+    PartialUpload.objects.create(
+        owner=make_user(), length=10, touched_at=long_ago, storage_alias="images"
+    )
+    PartialUpload.objects.create(owner=make_user("other"), length=10, storage_alias="images")
     AccessEntry.objects.create(at=long_ago, kind=Kind.PAGE, is_allowed=True, public_id=uuid4())
 
 

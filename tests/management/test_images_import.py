@@ -1,17 +1,23 @@
-"""images_import: a tree of files comes in, once, and every failure is named."""
+"""images_import: a tree or an archive comes in, once, and every failure is named."""
 
 from __future__ import annotations
 
 import io
+import os
+import shutil
 import sys
+import zipfile
+from pathlib import Path
 
 import pytest
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 
+from images_app.management.commands import images_import
 from images_app.management.progress import Progress
 from images_app.models import Gallery, Image
-from tests.pictures import bomb_header, picture
+from tests.parts import CORPUS, need
+from tests.pictures import bomb_header, noise, picture
 
 pytestmark = pytest.mark.django_db
 
@@ -38,15 +44,34 @@ def tree(tmp_path):
 
 
 @pytest.fixture
+def archive(tmp_path):
+    """Write a ZIP of names and contents, and answer with its path."""
+
+    def write(contents):
+        path = tmp_path / "photographs.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as opened:
+            for name, content in contents.items():
+                opened.writestr(name, content)
+        return path
+
+    return write
+
+
+@pytest.fixture(params=["tree", "archive"])
+def packed(request):
+    """The same files as a tree and as an archive."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
 def run(owner):
     """Run the command; answer with exit code, output and errors."""
 
-    def run(folder, gallery="Summer", user="anna"):
+    def run(path, gallery="Summer", user="anna", **options):
         out, err = io.StringIO(), io.StringIO()
+        given = {"gallery": gallery, "owner": user, **options}
         try:
-            call_command(
-                "images_import", folder, gallery=gallery, owner=user, stdout=out, stderr=err
-            )
+            call_command("images_import", path, **given, stdout=out, stderr=err)
         except SystemExit as stop:
             return stop.code, out.getvalue(), err.getvalue()
         return 0, out.getvalue(), err.getvalue()
@@ -63,8 +88,8 @@ def titles() -> list[str]:
     return [item.image.title for item in Gallery.objects.get().items.all()]
 
 
-def test_import__brings_in_a_tree_in_the_order_of_names(tree, run, owner):
-    folder = tree(
+def test_import__brings_in_a_tree_in_the_order_of_names(packed, run, owner):
+    folder = packed(
         {
             "c.jpg": shade(1),
             "a.png": picture("PNG"),
@@ -79,8 +104,8 @@ def test_import__brings_in_a_tree_in_the_order_of_names(tree, run, owner):
     assert set(Image.objects.values_list("owner", flat=True)) == {owner.pk}
 
 
-def test_import__twice_skips_all(tree, run, files):
-    folder = tree({"a.jpg": shade(1), "b.jpg": shade(2), "copy of a.jpg": shade(1)})
+def test_import__twice_skips_all(packed, run, files):
+    folder = packed({"a.jpg": shade(1), "b.jpg": shade(2), "copy of a.jpg": shade(1)})
     assert run(folder)[1] == "2 imported, 1 already there, 0 failed.\n"
     before = files()
     assert run(folder) == (0, "0 imported, 3 already there, 0 failed.\n", "")
@@ -88,9 +113,9 @@ def test_import__twice_skips_all(tree, run, files):
     assert Gallery.objects.count() == 1
 
 
-def test_import__goes_on_where_it_stopped(tree, run):
-    run(tree({"a.jpg": shade(1)}))
-    folder = tree({"a.jpg": shade(1), "b.jpg": shade(2)})
+def test_import__goes_on_where_it_stopped(packed, run):
+    run(packed({"a.jpg": shade(1)}))
+    folder = packed({"a.jpg": shade(1), "b.jpg": shade(2)})
     assert run(folder)[1] == "1 imported, 1 already there, 0 failed.\n"
     assert titles() == ["a", "b"]
 
@@ -129,8 +154,8 @@ def test_import__skips_hidden_files_and_links(tree, run, tmp_path):
     assert titles() == ["a"]
 
 
-def test_import__names_each_failure_and_keeps_the_others(tree, run, files):
-    folder = tree(
+def test_import__names_each_failure_and_keeps_the_others(packed, run, files):
+    folder = packed(
         {
             "a.jpg": shade(1),
             "b/text.jpg": b"Hello, I am no picture.",
@@ -153,22 +178,253 @@ def test_import__names_each_failure_and_keeps_the_others(tree, run, files):
     assert len([name for name in files() if name.startswith("images/")]) == 2
 
 
-def test_import__goes_on_after_a_file_that_cannot_be_read(tree, run, monkeypatch):
+@pytest.fixture
+def opening(monkeypatch):
+    """Have something done, or fail, just before a file of that name is opened."""
+    open_file = os.open
+
+    def arrange(name, act):
+        def opened(path, *args, **kwargs):
+            if path == name:
+                act()
+            return open_file(path, *args, **kwargs)
+
+        monkeypatch.setattr(images_import.os, "open", opened)
+
+    return arrange
+
+
+def failing(error):
+    def fail():
+        raise error
+
+    return fail
+
+
+def test_import__goes_on_after_a_file_that_cannot_be_read(tree, run, opening):
     folder = tree({"a.jpg": shade(1), "b.jpg": shade(2)})
-    path_type = type(folder)
-    open_file = path_type.open
+    opening("a.jpg", failing(PermissionError(13, "Permission denied", "/secret/a.jpg")))
+    expected = "1 imported, 0 already there, 1 failed.\n", "a.jpg: Permission denied\n"
+    assert run(folder) == (1, *expected)
+
+
+def test_import__goes_on_after_a_folder_that_cannot_be_read(tree, run, monkeypatch):
+    folder = tree({"a/a.jpg": shade(1), "b.jpg": shade(2)})
+    list_folder = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("/a"):
+            raise PermissionError(13, "Permission denied", path)
+        return list_folder(path)
+
+    monkeypatch.setattr(images_import.os, "scandir", refuse)
+    expected = "1 imported, 0 already there, 1 failed.\n", "a: Permission denied\n"
+    assert run(folder) == (1, *expected)
+
+
+def replaced_by(path, make):
+    """Act as somebody who swaps a file or a folder for something else."""
+
+    def act():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        make(path)
+
+    return act
+
+
+@pytest.mark.parametrize(
+    ("swapped", "make", "reason"),
+    [
+        ("deep/a.jpg", lambda path: None, "No such file or directory"),
+        ("deep/a.jpg", lambda path: path.symlink_to("/etc/passwd"), "symbolic links"),
+        ("deep/a.jpg", os.mkfifo, "no ordinary file"),
+        ("deep/a.jpg", Path.mkdir, "Is a directory"),
+        ("deep", lambda path: path.symlink_to(path.parent.parent / "outside"), "Not a directory"),
+    ],
+)
+def test_import__of_what_is_swapped_meanwhile_is_an_error_of_that_file(
+    tree, run, opening, tmp_path, swapped, make, reason
+):
+    folder = tree({"deep/a.jpg": shade(1), "z.jpg": shade(2)})
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "a.jpg").write_bytes(shade(3))
+    act = replaced_by(folder / swapped, make)
+    opening(Path(swapped).name, act)
+    code, out, err = run(folder)
+    assert (code, out) == (1, "1 imported, 0 already there, 1 failed.\n")
+    assert err.startswith("deep/a.jpg: ")
+    assert reason in err
+    assert titles() == ["z"]
+
+
+@pytest.mark.parametrize("change", [b"more", None])
+def test_import__of_what_changes_while_it_is_read_is_an_error_of_that_file(
+    tree, run, monkeypatch, change
+):
+    folder = tree({"a.jpg": shade(1), "b.jpg": shade(2)})
+    copied = images_import.copied
+
+    def changing(source, name, *, most):
+        if name == "a.jpg" and change:
+            with (folder / name).open("ab") as opened:
+                opened.write(change)
+        elif name == "a.jpg":
+            os.utime(folder / name, (1, 1))
+        return copied(source, name, most=most)
+
+    monkeypatch.setattr(images_import, "copied", changing)
+    code, _, err = run(folder)
+    assert (code, err) == (1, "a.jpg: The file changed while it was read. Try again.\n")
+    assert titles() == ["b"]
+
+
+def test_import__waits_for_no_pipe_and_opens_no_device(tree, run):
+    folder = tree({"a.jpg": shade(1)})
+    os.mkfifo(folder / "pipe.jpg")
+    assert run(folder) == (0, "1 imported, 0 already there, 0 failed.\n", "")
+
+
+def test_import__follows_the_link_that_it_was_given(tree, run, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(tree({"a.jpg": shade(1)}))
+    assert run(link)[1] == "1 imported, 0 already there, 0 failed.\n"
+
+
+def test_import__prints_names_without_what_a_terminal_obeys(tree, run):
+    folder = tree({"a\n\x1b[2Jb.jpg": b"text"})
+    (Path(os.fsdecode(os.fsencode(folder) + b"/\xff\xfe.jpg"))).write_bytes(b"text")
+    (Path(os.fsdecode(os.fsencode(folder) + b"/\xff\xfc.jpg"))).write_bytes(shade(1))
+    code, out, err = run(folder)
+    assert (code, out) == (1, "1 imported, 0 already there, 2 failed.\n")
+    assert {line.split(":")[0] for line in err.splitlines()} == {"a??[2Jb.jpg", "??.jpg"}
+    assert Image.objects.get().file_name == "??.jpg"
+
+
+def test_import__of_a_file_that_is_too_large_copies_no_more_than_that(tree, run, settings):
+    settings.IMAGES_APP = {"MAX_UPLOAD_BYTES": 10_000}
+    folder = tree({"a.jpg": shade(1), "b.jpg": noise((400, 300))})
+    code, out, err = run(folder)
+    assert (code, out) == (1, "1 imported, 0 already there, 1 failed.\n")
+    assert "b.jpg: The file is larger than the allowed 9.8" in err
+
+
+# --- archives ---------------------------------------------------------------------------------
+
+
+def test_archive__of_good_and_bad_entries_gives_the_good_ones(archive, run):
+    inner = archive({"a.jpg": shade(9)}).read_bytes()
+    path = archive(
+        {
+            "__MACOSX/._b.jpg": b"resources",
+            ".DS_Store": b"",
+            "a/": b"",
+            "a/text.txt": b"Hello",
+            "a/z.zip": inner,
+            "b10.jpg": shade(10),
+            "b9.jpg": shade(9),
+            "c.jpg": shade(8)[:-50],
+        }
+    )
+    code, out, err = run(path)
+    assert (code, out) == (1, "2 imported, 0 already there, 3 failed.\n")
+    assert [line.split(":")[0] for line in err.splitlines()] == ["a/text.txt", "a/z.zip", "c.jpg"]
+    assert "ZIP archive" in err
+    assert titles() == ["b9", "b10"]
+
+
+def test_archive__that_shows_an_attack_changes_nothing(archive, run, files):
+    path = archive({"a.jpg": shade(1), "../b.jpg": shade(2)})
+    with pytest.raises(CommandError, match=r"a name that leads out of it: \.\./b\.jpg"):
+        run(path)
+    assert not Gallery.objects.exists()
+    assert not [name for name in files() if name.startswith("images/")]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"max_entries": 2}, "more than 2 entries"),
+        ({"max_total": 0}, "unpacks to more than"),
+        ({"max_entries": 3, "max_total": 1}, None),
+    ],
+)
+def test_archive__bounds_can_be_set(archive, run, options, reason):
+    path = archive({f"{n}.jpg": shade(40 * n) for n in range(3)})
+    if reason is None:
+        assert run(path, **options)[1] == "3 imported, 0 already there, 0 failed.\n"
+        return
+    with pytest.raises(CommandError, match=reason):
+        run(path, **options)
+
+
+def test_archive__that_cannot_be_opened_is_told(archive, run, monkeypatch):
+    path = archive({"a.jpg": shade(1)})
 
     def refuse(self, *args, **kwargs):
-        if self.name == "a.jpg":
-            raise PermissionError(13, "Permission denied", str(self))
-        return open_file(self, *args, **kwargs)
+        raise PermissionError(13, "Permission denied", "/secret")
 
-    monkeypatch.setattr(path_type, "open", refuse)
-    assert run(folder) == (
-        1,
-        "1 imported, 0 already there, 1 failed.\n",
-        "a.jpg: Permission denied\n",
-    )
+    monkeypatch.setattr(type(path), "open", refuse)
+    with pytest.raises(CommandError, match=r"photographs.zip: Permission denied"):
+        run(path)
+
+
+CORPUS_REFUSED = (
+    *("5000_entries", "slip_absolute", "slip_backslash", "slip_dotdot", "slip_drive"),
+    *("encrypted_flag", "truncated"),
+)
+
+
+@pytest.mark.parametrize("name", [*CORPUS_REFUSED, "nested_bomb", "long_name", "ok_3_images"])
+def test_corpus__is_let_in_as_its_manifest_says(name, run, files, tmp_path):
+    path = CORPUS / "archives" / f"gen__zip_{name}.zip"
+    need("the corpus", is_there=path.exists())
+    if name in CORPUS_REFUSED:
+        with pytest.raises(CommandError):
+            run(path)
+    else:
+        code, out, _ = run(path)
+        assert (code, out) == {
+            "nested_bomb": (1, "0 imported, 0 already there, 50 failed.\n"),
+            "long_name": (0, "1 imported, 0 already there, 0 failed.\n"),
+            # They are one picture under three names.
+            "ok_3_images": (0, "1 imported, 2 already there, 0 failed.\n"),
+        }[name]
+    assert {Path(file).parts[0] for file in files()} <= {"images", "renditions"}
+
+
+# --- dry run and stripping --------------------------------------------------------------------
+
+
+def test_dry_run__lists_and_changes_nothing(packed, run, files):
+    contents = {"a.jpg": shade(1), "b.jpg": b"text", "c.jpg": shade(1), "d.jpg": shade(2)}
+    path, before = packed(contents), files()
+    code, out, err = run(path, dry_run=True)
+    assert code == 1
+    assert out.splitlines() == [
+        "a.jpg: new",
+        "c.jpg: already there",
+        "d.jpg: new",
+        "2 would be imported, 1 already there, 1 failed.",
+    ]
+    assert err.startswith("b.jpg: ")
+    assert files() == before
+    assert not Gallery.objects.exists()
+    run(path)
+    assert run(path, dry_run=True)[1].endswith("0 would be imported, 3 already there, 1 failed.\n")
+
+
+def test_import__twice_skips_what_is_stripped_on_the_way(packed, run, settings):
+    settings.IMAGES_APP = {"STRIP_ORIGINALS": True}
+    path = packed({"a.jpg": picture(comment=b"PRIVATE"), "b.png": picture("PNG")})
+    assert run(path)[1] == "2 imported, 0 already there, 0 failed.\n"
+    assert run(path)[1] == "0 imported, 2 already there, 0 failed.\n"
+
+
+@pytest.mark.parametrize("title", ["", "x" * 201, "a\nb"])
+def test_import__wants_a_title_that_can_be_read(tree, run, title):
+    with pytest.raises(CommandError, match="title of a gallery"):
+        run(tree({}), gallery=title)
+    assert not Gallery.objects.exists()
 
 
 def test_import__names_a_failing_storage(tree, run, monkeypatch):
@@ -185,11 +441,19 @@ def test_import__of_an_empty_folder_is_fine(tree, run):
     assert run(tree({})) == (0, "0 imported, 0 already there, 0 failed.\n", "")
 
 
-def test_import__wants_a_folder(tree, run):
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("a.jpg", "a.jpg: This is no ZIP archive"),
+        ("nothing", "nothing is neither a folder nor a ZIP archive"),
+        ("pipe", "pipe is neither a folder nor a ZIP archive"),
+    ],
+)
+def test_import__wants_a_folder_or_an_archive(tree, run, name, reason):
     folder = tree({"a.jpg": shade(1)})
-    for path in (folder / "a.jpg", folder / "nothing"):
-        with pytest.raises(CommandError, match="is not a folder"):
-            run(path)
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(CommandError, match=reason):
+        run(folder / name)
     assert not Gallery.objects.exists()
 
 
