@@ -10,7 +10,7 @@ BENCH_VENV := .venv-bench
 RUN := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-slow check matrix bench mutate docs messages lock build clean
+.PHONY: help demo test test-slow test-storages check matrix bench mutate docs messages lock build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,11 @@ test: $(VENV)/.ready ## the suite, with coverage
 
 test-slow: $(VENV)/.ready ## what takes longer: a real browser, real servers, the wheel
 	$(RUN) -m pytest -m slow
+
+STORED := tests/test_ingest.py tests/test_housekeeping.py tests/test_renditions.py tests/test_forms.py tests/test_people.py tests/test_tasks.py tests/test_asgi.py tests/test_trash.py tests/test_replacing.py tests/test_moving.py tests/uploads tests/views tests/management tests/models
+test-storages: $(VENV)/.ready ## what touches bytes, once more on S3 and on the database
+	IMAGES_TEST_STORAGE=s3 $(RUN) -m pytest -n auto $(STORED)
+	IMAGES_TEST_STORAGE=database $(RUN) -m pytest -n auto $(STORED)
 
 check: $(VENV)/.ready ## ruff, mypy, imports, migrations, generated docs
 	$(VENV)/bin/ruff format --check .
@@ -77,7 +82,7 @@ messages: $(VENV)/.ready ## collect and compile translations (needs gettext)
 
 lock: $(VENV)/.ready ## pin every dependency anew, with hashes (needs uv)
 	UV_PYTHON_DOWNLOADS=never uv pip compile pyproject.toml --extra demo --extra s3 --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -q -o requirements.txt
-	UV_PYTHON_DOWNLOADS=never uv pip compile pyproject.toml --extra demo --extra s3 --extra heif --extra cloudfront --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -c requirements.txt -q -o requirements-dev.txt
+	UV_PYTHON_DOWNLOADS=never uv pip compile pyproject.toml --extra demo --extra s3 --extra gcs --extra azure --extra heif --extra cloudfront --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -c requirements.txt -q -o requirements-dev.txt
 	UV_PYTHON_DOWNLOADS=never uv pip compile benchmarks/requirements.in -c requirements-dev.txt --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -q -o benchmarks/requirements.txt
 	UV_PYTHON_DOWNLOADS=never uv pip compile tests/mutation/requirements.in -c requirements-dev.txt --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -q -o tests/mutation/requirements.txt
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import FileSystemStorage, InvalidStorageError, storages
+from django.db import DatabaseError, router
 
 from images_app.access import Level
 from images_app.conf import (
@@ -26,6 +28,11 @@ from images_app.delivery import HandingOver, has_local_paths
 from images_app.meanings import meanings
 from images_app.models import get_image_model
 
+# The OPTIONS that say which bucket it is.
+_PLACES = (
+    *("bucket_name", "endpoint_url"),
+    *("azure_container", "account_name", "connection_string"),
+)
 _BYTES_PER_PIXEL = 20  # what the dearest decoder takes, and the sizes made from it
 _BYTES_PER_MARKED_PIXEL = 32  # and a copy to draw a watermark on
 
@@ -46,6 +53,8 @@ def register_all() -> None:
         check_delivery,
     ):
         register(check, Tags.security if check is check_storages else "images_app")
+    # With --deploy only: it reads every record, and later Djangos ask the database on each command.
+    register(check_recorded_storages, Tags.database, deploy=True)
 
 
 def check_settings(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
@@ -103,7 +112,7 @@ def check_values(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
 
 def check_storages(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
     """E001, E003, E005 to E007: storages missing, unusable, public, shared, or nowhere certain."""
-    missing = [alias for alias in (ORIGINALS, RENDITIONS) if alias not in settings.STORAGES]
+    missing = [alias for alias in (_for_originals(), RENDITIONS) if alias not in settings.STORAGES]
     if missing:
         return [
             Error(
@@ -114,9 +123,57 @@ def check_storages(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
             )
         ]
     return [
-        *(message for alias in (ORIGINALS, RENDITIONS) for message in _check_storage(alias)),
-        *_check_apart(),
+        *(message for alias in private_aliases() for message in _check_storage(alias)),
+        *_check_apart(private_aliases()),
     ]
+
+
+def check_recorded_storages(
+    app_configs: Any, *, databases: Sequence[str] | None = None, **_: Any
+) -> Sequence[CheckMessage]:
+    """E009: records name a storage that is not set any more; for ``check --deploy --database``."""
+    model = get_image_model()
+    alias = router.db_for_read(model)
+    if alias not in (databases or ()):
+        return []
+    try:
+        rows = model._base_manager.using(alias).exclude(storage_alias__in=settings.STORAGES)
+        lost = sorted(set(rows.order_by().values_list("storage_alias", flat=True).distinct()))
+    except (DatabaseError, ImproperlyConfigured):  # before the first migrate
+        return []
+    return [
+        Error(
+            f"Originals are in STORAGES[{each!r}], which is not set.",
+            hint="Set it again until `images_move` has moved them.",
+            id="images_app.E009",
+        )
+        for each in lost
+    ]
+
+
+def private_aliases() -> list[str]:
+    """Name the storages that originals and renditions use, or may have used before."""
+    ours = [
+        alias
+        for alias, given in settings.STORAGES.items()
+        if str(given.get("BACKEND", "")).startswith("images_app.")
+    ]
+    used = [_for_originals(), ORIGINALS, RENDITIONS, *ours]
+    return [alias for alias in dict.fromkeys(used) if alias in settings.STORAGES]
+
+
+def complaints_about(alias: str) -> list[str]:
+    """Say why a storage should keep no originals; nothing where it may."""
+    aliases = [alias, *(each for each in private_aliases() if each != alias)]
+    apart = (message for message in _check_apart(aliases) if repr(alias) in message.msg)
+    return [message.msg for message in (*_check_storage(alias), *apart)]
+
+
+def _for_originals() -> str:
+    try:
+        return get_settings().storage
+    except ImproperlyConfigured:  # which check_settings tells
+        return ORIGINALS
 
 
 def _check_storage(alias: str) -> Iterator[CheckMessage]:
@@ -150,19 +207,40 @@ def _check_storage(alias: str) -> Iterator[CheckMessage]:
         )
 
 
-def _check_apart() -> Iterator[CheckMessage]:
-    """Originals and renditions in one folder: housekeeping of the one would meet the other."""
-    folders = [
-        Path(folder).resolve()
-        for alias in (ORIGINALS, RENDITIONS)
-        if (folder := settings.STORAGES[alias].get("OPTIONS", {}).get("location"))
-    ]
-    if len(folders) > 1 and (_overlap(*folders) or _overlap(*reversed(folders))):
-        yield Error(
-            f"STORAGES[{ORIGINALS!r}] and STORAGES[{RENDITIONS!r}] share a folder.",
-            hint="Give each a folder of its own.",
-            id="images_app.E006",
-        )
+def _check_apart(aliases: Sequence[str]) -> Iterator[CheckMessage]:
+    """Two storages in one place: housekeeping of the one would meet the files of the other."""
+    for one, other in combinations(aliases, 2):
+        if not _is_apart(_place(one), _place(other)):
+            yield Error(
+                f"STORAGES[{one!r}] and STORAGES[{other!r}] share a folder.",
+                hint="Give each a folder (OPTIONS['location']) of its own.",
+                id="images_app.E006",
+            )
+
+
+def _place(alias: str) -> tuple[tuple[str, ...], Path] | None:
+    """Answer with the disk, bucket or table that a storage is in, and its folder there."""
+    try:
+        storage = storages[alias]
+    except Exception:  # noqa: BLE001 (which _check_storage tells)
+        return None
+    given = settings.STORAGES[alias]
+    options, backend = given.get("OPTIONS", {}), str(given.get("BACKEND", ""))
+    location = options.get("location")
+    if has_local_paths(storage):
+        return (("disk",), Path(location).resolve()) if location else None
+    if not backend.startswith("images_app."):
+        return None
+    where = tuple(str(options[key]) for key in _PLACES if options.get(key))
+    return (backend, *where), Path("/") / str(location or "").strip("/")
+
+
+def _is_apart(
+    one: tuple[tuple[str, ...], Path] | None, other: tuple[tuple[str, ...], Path] | None
+) -> bool:
+    if one is None or other is None or one[0] != other[0]:
+        return True
+    return not (one[1].is_relative_to(other[1]) or other[1].is_relative_to(one[1]))
 
 
 def check_delivery(app_configs: Any, **_: Any) -> Iterator[CheckMessage]:
@@ -172,7 +250,7 @@ def check_delivery(app_configs: Any, **_: Any) -> Iterator[CheckMessage]:
     delivery = get_delivery()
     if not isinstance(delivery, HandingOver):
         return
-    for alias in (ORIGINALS, RENDITIONS):
+    for alias in private_aliases():
         complaint = delivery.complaint_about(storages[alias])
         if complaint:
             yield Warning(
@@ -216,7 +294,7 @@ def _public_folders() -> Iterator[tuple[str, Path]]:
         yield f"the static files of {app.label}", Path(app.path) / "static"
     for alias, given in settings.STORAGES.items():
         folder = given.get("OPTIONS", {}).get("location")
-        if folder and alias not in {ORIGINALS, RENDITIONS} and "base_url" in given["OPTIONS"]:
+        if folder and alias not in private_aliases() and "base_url" in given["OPTIONS"]:
             yield f"STORAGES[{alias!r}]", Path(folder)
 
 

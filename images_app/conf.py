@@ -120,7 +120,7 @@ class Settings:
         "Days that an upload that was broken off can be resumed; then its parts go.", default=1
     )
     trash_days: int = _doc(
-        "Days that an image stays in the trash before `images_empty_trash` deletes it.", default=30
+        "Days that an image stays in the trash before `images_clean` deletes it.", default=30
     )
     remote: Mapping[str, Any] = _doc(
         "For `images_app.contrib.remote`: `HOSTS` that images may be fetched from, and limits. "

@@ -28,15 +28,20 @@ def connect() -> None:
 
 
 def _forget_image(sender: Any, instance: AbstractImage, using: str, **_: Any) -> None:
-    """Note all names of an image in one query, before its rows are gone."""
-    stored = [(instance.storage_alias, instance.storage_name)]
-    for rendition in Rendition.objects.using(using).filter(image=instance.pk):
-        name = rendition_name(
-            instance.public_id, rendition.version, rendition.fingerprint, rendition.format
+    """Note all names of an image, before its rows are gone."""
+    rows = type(instance)._base_manager.using(using).filter(pk=instance.pk)
+    # Read anew: it may have been moved or replaced since the instance was read.
+    stored = list(rows.values_list("storage_alias", "storage_name"))
+    made = [
+        (
+            each.storage_alias,
+            rendition_name(instance.public_id, each.version, each.fingerprint, each.format),
         )
-        stored.append((rendition.storage_alias, name))
+        for each in Rendition.objects.using(using).filter(image=instance.pk)
+    ]
     folder = str(instance.public_id)
-    aliases = {RENDITIONS, *(alias for alias, _ in stored[1:])}
+    aliases = {RENDITIONS, *(alias for alias, _ in made)}
+    stored += made
 
     def delete_all() -> None:
         delete_stored(stored)

@@ -26,10 +26,10 @@ from images_app.models import (
     AbstractImage,
     CameraData,
     Gallery,
+    Location,
     get_image_model,
     shown_size,
 )
-from images_app.models.location import Location
 from images_app.quotas import check_quota
 from images_app.signals import image_ingested
 from images_app.slots import decode_slot
@@ -120,12 +120,13 @@ def storing_original(file: File[bytes]) -> Iterator[Original]:
     """
     limits, alias = get_limits(), get_settings().storage
     checksum, length = _read_through(file, limits)
-    with decode_slot(get_settings().render_patience):
-        header, inspection = _examine(file, limits)
+    header, inspection = _examine(file, limits)
     with as_kept(file) as kept:
-        if kept is not file:  # camera and time are recorded all the same; the place is not
-            inspection = replace(inspection, location=None)
+        if kept is not file:
             checksum, length = _read_through(kept, limits)
+            header, without = _examine(kept, limits)
+            # Camera and time are recorded all the same; the place is not.
+            inspection = replace(without, camera=inspection.camera, taken_at=inspection.taken_at)
         name = _store(alias, kept, header)
     try:
         yield Original(
@@ -201,9 +202,10 @@ def _examine(file: File[bytes], limits: Limits) -> tuple[Header, Inspection]:
     engine = get_engine()
     file.seek(0)
     check_type(file.read(HEAD_LENGTH), limits)
-    header = engine.read_header(file, limits.formats, max_pixels=limits.max_pixels)
-    check_header(header, limits)
-    return header, engine.inspect(file, limits.formats)
+    with decode_slot(get_settings().render_patience):
+        header = engine.read_header(file, limits.formats, max_pixels=limits.max_pixels)
+        check_header(header, limits)
+        return header, engine.inspect(file, limits.formats)
 
 
 def _store(alias: str, file: File[bytes], header: Header) -> str:

@@ -14,7 +14,7 @@ from images_app.renditions import make_renditions, specs_for
 logger = logging.getLogger("images_app.tasks")
 
 
-def _task_decorator() -> Any:
+def task_decorator() -> Any:
     """Find Django's own (6.0 and later), else its backport's, else None."""
     for module in ("django.tasks", "django_tasks"):
         try:
@@ -40,7 +40,7 @@ def render_image(image_pk: int) -> int:
         return 0
 
 
-_decorator = _task_decorator()
+_decorator = task_decorator()
 _render_image_task: Any = _decorator and _decorator(render_image)
 
 

@@ -1,12 +1,19 @@
-"""Fixtures for every test: private storages in a folder of the test, and people."""
+"""Fixtures for every test: private storages of the test's own, and people.
+
+IMAGES_TEST_STORAGE=s3 or =database has every test that names no storage itself run on a real S3
+server, or on the database; tests of files in a folder (``@pytest.mark.folder``) are skipped then.
+"""
 
 from __future__ import annotations
 
 import copy
+import os
+import uuid
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.core.files.storage import storages
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, reset_queries
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -14,6 +21,55 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from images_app.ingest import ingest_image
 from images_app.models import Gallery
 from tests.pictures import upload
+from tests.storages.s3server import s3_server
+
+STORAGE = os.environ.get("IMAGES_TEST_STORAGE", "filesystem")
+ALIASES = {"images": "images", "image_renditions": "renditions"}
+"""The storages of every test, and what their files are called by ``files``."""
+
+
+_RENDITIONS = "tests/test_renditions.py::test_"
+_EXPORT = "tests/management/test_images_export.py::test_export__"
+ABOUT_A_FOLDER = (
+    "tests/test_checks.py::",
+    "tests/test_moving.py::",
+    f"{_RENDITIONS}locate__makes_once",
+    f"{_RENDITIONS}names__are_a_function_of_the_identity",
+    f"{_RENDITIONS}locate__makes_another_for_a_new_version",
+    f"{_RENDITIONS}row__that_is_absent_is_made_again",
+    f"{_RENDITIONS}row__without_bytes_heals_itself",
+    f"{_RENDITIONS}row__of_another_storage_heals_into_the_present_one",
+    f"{_RENDITIONS}storage__that_cannot_be_asked_is_said_so",
+    f"{_RENDITIONS}race__is_one_encode",
+    f"{_RENDITIONS}several__are_made_from_one_decode",
+    f"{_RENDITIONS}several__whose_rows_another_has_written_keep_their_bytes",
+    f"{_RENDITIONS}ancestor__that_is_damaged_is_passed_over",
+    f"{_RENDITIONS}cache__never_keeps_a_file_of_another_length",
+    f"{_RENDITIONS}cache__of_a_storage_that_breaks_while_it_is_read",
+    "tests/views/test_files.py::test_503__is_for_a_storage_that_cannot_be_asked",
+    f"{_EXPORT}names_each_failure_and_has_the_others",
+    f"{_EXPORT}that_is_stopped_leaves_no_half_file",
+)
+"""Tests that look into the folder, or put a failure into the folder's way of opening files."""
+COUNTS_QUERIES = (
+    "tests/views/test_files.py::test_queries__",
+    "tests/views/test_signed.py::test_signed__needs_no_session_and_no_query",
+    "tests/test_housekeeping.py::test_image__with_many_renditions_costs_as_much_as_with_few",
+    f"{_EXPORT}of_200_images_asks_as_often_as_of_two",
+    "tests/management/test_images_delete_user.py::test_delete__of_200_images_does_not_ask",
+)
+"""Tests that count queries, to which a storage in the database adds its own."""
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what does not hold on the storage that the tests run on, and say why."""
+    if STORAGE == "filesystem":
+        return
+    for item in items:
+        if item.get_closest_marker("folder") or item.nodeid.startswith(ABOUT_A_FOLDER):
+            item.add_marker(pytest.mark.skip(reason=f"about files in a folder, not {STORAGE}"))
+        elif STORAGE == "database" and item.nodeid.startswith(COUNTS_QUERIES):
+            item.add_marker(pytest.mark.skip(reason="the database storage makes queries too"))
 
 
 @pytest.fixture(autouse=True)
@@ -34,14 +90,37 @@ def database_left_alone():
     request_finished.connect(close_old_connections)
 
 
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory):
+    """OPTIONS of storages on a real S3 server; none where the tests run on something else."""
+    if STORAGE != "s3":
+        yield {}
+        return
+    with s3_server(tmp_path_factory.mktemp("s3") / "data") as endpoint:
+        yield endpoint.options
+
+
 @pytest.fixture(autouse=True)
-def private_folder(settings, tmp_path):
+def private_folder(settings, tmp_path, object_store):
     """Originals and renditions of a test live in its own folder."""
     changed = copy.deepcopy(settings.STORAGES)
-    changed["images"]["OPTIONS"]["location"] = tmp_path / "images"
-    changed["image_renditions"]["OPTIONS"]["location"] = tmp_path / "renditions"
+    for alias, name in ALIASES.items():
+        changed[alias] = _storage(changed[alias], tmp_path / name, object_store)
     settings.STORAGES = changed
     return tmp_path
+
+
+def _storage(given, folder, object_store):
+    options = {"allow_overwrite": True} if folder.name == "renditions" else {}
+    if STORAGE == "filesystem":
+        return {**given, "OPTIONS": {**given["OPTIONS"], "location": folder}}
+    options["location"] = f"{uuid.uuid4().hex}/{folder.name}"
+    if STORAGE == "s3":
+        backend = "tests.storages.one_client.OneClientS3Storage"
+        options = {**object_store, **options}
+    else:
+        backend = "images_app.contrib.dbstorage.storage.DatabaseStorage"
+    return {"BACKEND": backend, "OPTIONS": options}
 
 
 @pytest.fixture
@@ -49,13 +128,23 @@ def files(private_folder):
     """All files in the private storages, by their names below the test's folder."""
 
     def found():
-        return sorted(
+        names = {
             path.relative_to(private_folder).as_posix()
             for path in private_folder.rglob("*")
             if path.is_file()
-        )
+        }
+        for alias, folder in ALIASES.items() if STORAGE != "filesystem" else ():
+            names.update(f"{folder}/{name}" for name in _walk(storages[alias]))
+        return sorted(names)
 
     return found
+
+
+def _walk(storage, folder=""):
+    folders, names = storage.listdir(folder)
+    yield from (f"{folder}{name}" for name in names)
+    for name in folders:
+        yield from _walk(storage, f"{folder}{name}/")
 
 
 @pytest.fixture

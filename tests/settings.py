@@ -11,7 +11,11 @@ os.environ["IMAGES_VAR_DIR"] = os.environ.get("IMAGES_TEST_VAR_DIR") or _FOLDER.
 
 from project.settings import *  # noqa: E402, F403
 
-INSTALLED_APPS = [*INSTALLED_APPS, "images_app.contrib.dbstorage"]  # noqa: F405
+INSTALLED_APPS = [
+    *INSTALLED_APPS,  # noqa: F405
+    "images_app.contrib.dbstorage",
+    "images_app.contrib.remote",
+]
 if find_spec("guardian"):
     # Its tables, and nothing else: no user of its own, no methods on ours, no backend.
     INSTALLED_APPS += ["guardian"]

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import translation
 
 import images_app
+from images_app.archives import ArchiveRefused
 from images_app.contrib.remote.exceptions import RemoteRefused
 from images_app.exceptions import (
     BytesGone,
@@ -103,6 +104,7 @@ def test_catalog__holds_every_public_message():
         {error.public_message for error in errors}
         | set(UploadRefused.reasons.values())
         | set(RemoteRefused.reasons.values())
+        | set(ArchiveRefused.reasons.values())
     )
     assert messages <= {entry["msgid"] for entry in ENTRIES}
 

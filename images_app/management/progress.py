@@ -21,9 +21,9 @@ class Progress:
         self._drawn_at = 0.0
         self._is_watched = stream.isatty()
 
-    def step(self, name: str) -> None:
-        """Count one more as done."""
-        self._done += 1
+    def step(self, name: str, number: int = 1) -> None:
+        """Count one more, or so many more, as done."""
+        self._done += number
         now = time.monotonic()
         if not self._is_watched or (now - self._drawn_at < _EVERY and self._done < self._total):
             return

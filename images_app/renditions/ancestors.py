@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from images_app.conf import ORIGINALS
+from images_app.conf import get_settings
 from images_app.meanings import meanings
 from images_app.models import AbstractImage, Rendition
 from images_app.models.rendition import rendition_name
@@ -29,7 +29,7 @@ class Stored:
 def original_of(image: AbstractImage) -> Stored:
     """Answer with where the original is."""
     return Stored(
-        storage_alias=image.storage_alias or ORIGINALS,
+        storage_alias=image.storage_alias or get_settings().storage,
         name=image.storage_name,
         format=image.format,
     )

@@ -15,7 +15,7 @@ from images_app.conf import RENDITIONS, get_engine, get_settings
 from images_app.exceptions import BytesGone, StorageUnavailable
 from images_app.models import AbstractImage
 from images_app.models.rendition import rendition_name
-from images_app.renditions.making import known_rendition, make_again, make_once
+from images_app.renditions.making import known_rendition, make_again, make_once, place_now
 from images_app.renditions.stored import failures_told_apart, open_stored_range
 from images_app.representation import Location
 from images_app.specs import RenditionSpec
@@ -82,12 +82,22 @@ def locate_unrecorded(public_id: object, version: int, spec: RenditionSpec) -> L
 def locate_original(image: AbstractImage) -> Location:
     """Answer with where the original's bytes are."""
     alias, name = image.storage_alias, image.storage_name
+
+    def open_where_it_is(start: int, stop: int) -> IO[bytes]:
+        try:
+            return open_stored_range(alias, name, start, stop)
+        except BytesGone:
+            place = place_now(image)
+            if place in {None, (alias, name)}:
+                raise
+            return open_stored_range(*place, start, stop)
+
     return Location(
         storage=_storage(alias),
         storage_alias=alias,
         name=name,
         length=image.byte_size,
-        open_range=lambda start, stop: open_stored_range(alias, name, start, stop),
+        open_range=open_where_it_is,
     )
 
 

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
 from typing import IO, Any
 
 from django.core.files import File
@@ -196,7 +197,26 @@ def _render(image: AbstractImage, outputs: Sequence[Output]) -> list[Size]:
             for _, target in outputs:
                 target.seek(0)
                 target.truncate()
-    return _render_from(original_of(image), image, outputs)
+    original = original_of(image)
+    try:
+        return _render_from(original, image, outputs)
+    except BytesGone:
+        place = place_now(image)
+        if place in {None, (original.storage_alias, original.name)}:
+            raise
+        alias, name = place
+        return _render_from(replace(original, storage_alias=alias, name=name), image, outputs)
+
+
+def place_now(image: AbstractImage) -> tuple[str, str] | None:
+    """Answer with the (alias, name) of an original now: it may have been moved since it was read.
+
+    Returns:
+        None for an image that is gone, or has another original.
+
+    """
+    rows = type(image)._base_manager.filter(pk=image.pk, version=image.version)
+    return rows.values_list("storage_alias", "storage_name").first()
 
 
 def _render_from(source: Stored, image: AbstractImage, outputs: Sequence[Output]) -> list[Size]:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import shutil
-from contextlib import ExitStack, closing
+from contextlib import closing
 from http import HTTPStatus
-from pathlib import PurePosixPath
-from tempfile import SpooledTemporaryFile
 from types import SimpleNamespace
 from typing import IO, Any, cast
 from urllib.parse import parse_qs, urlsplit
 
-from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
-from django.core.files import File
 from storages.backends.s3 import ClientError, Config, S3Storage
-from storages.utils import clean_name
+
+from images_app.storages.objects import MEMORY_SIZE, PrivateObjects, Transfer
 
 LONGEST_SIGNATURE = 7 * 24 * 3600  # seconds, of SigV4
 _PRIVATE_DEFAULTS: dict[str, Any] = {
@@ -31,18 +26,21 @@ _PRIVATE_DEFAULTS: dict[str, Any] = {
     "querystring_auth": True,
     "signature_version": "s3v4",
     "gzip": False,
-    "max_memory_size": 5 * 2**20,
+    "max_memory_size": MEMORY_SIZE,
 }
+# The second: another is saving under the same name at this moment.
+_TAKEN = (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.CONFLICT)
 _OPEN_ACLS = ("public-read", "public-read-write", "authenticated-read")
 
 
-class PrivateS3Storage(S3Storage):  # type: ignore[misc]  # django-storages is not typed
+class PrivateS3Storage(PrivateObjects, S3Storage):  # type: ignore[misc]  # not typed
     """Objects that are read by their range, and never overwritten unless that is asked for."""
 
     def __init__(
         self,
         *,
         allow_overwrite: bool = False,
+        conditional_puts: bool | None = None,
         connect_timeout: float = 5,
         read_timeout: float = 20,
         max_attempts: int = 3,
@@ -55,6 +53,9 @@ class PrivateS3Storage(S3Storage):  # type: ignore[misc]  # django-storages is n
 
         Args:
             allow_overwrite: whether saving under a taken name replaces the object, unasked.
+            conditional_puts: whether the server honours If-None-Match, so that nobody needs to
+                ask whether a name is taken. AWS does. By default, other servers are asked and
+                sent it; False is for those that refuse it.
             connect_timeout: seconds.
             read_timeout: seconds without a byte.
             max_attempts: of each request, the first one included.
@@ -64,8 +65,11 @@ class PrivateS3Storage(S3Storage):  # type: ignore[misc]  # django-storages is n
             ImproperlyConfigured: for an option that would make objects or URLs public.
 
         """
-        super().__init__(**{"file_overwrite": allow_overwrite, **options})
+        super().__init__(**{**options, "file_overwrite": allow_overwrite})
         self._refuse_what_is_public()
+        self._sends_condition = conditional_puts is not False and not allow_overwrite
+        honours = not self.endpoint_url if conditional_puts is None else conditional_puts
+        self._asks_first = not honours and not allow_overwrite
         config = Config(
             signature_version=self.signature_version,
             connect_timeout=connect_timeout,
@@ -82,32 +86,6 @@ class PrivateS3Storage(S3Storage):  # type: ignore[misc]  # django-storages is n
     def get_default_settings(self) -> dict[str, Any]:
         """Answer with what holds where OPTIONS say nothing."""
         return {**super().get_default_settings(), **_PRIVATE_DEFAULTS}
-
-    def open_range(self, name: str, start: int, stop: int) -> IO[bytes]:
-        """Fetch the bytes from ``start`` up to, not including, ``stop`` by one ranged GET.
-
-        Returns:
-            A readable that gets them as they arrive; closing it ends the transfer.
-
-        Raises:
-            FileNotFoundError: without such an object.
-            OSError: when the server answers with other bytes than those asked for.
-
-        """
-        if start == stop:
-            self.size(name)
-            return io.BytesIO()
-        answer = self._get(name, Range=f"bytes={start}-{stop - 1}")
-        if not answer.get("ContentRange", "").startswith(f"bytes {start}-"):
-            answer["Body"].close()
-            message = "The S3 server does not honour Range."
-            raise OSError(message)
-        return cast("IO[bytes]", Transfer(answer["Body"]))
-
-    def url(self, name: str, *args: Any, **kwargs: Any) -> str:
-        """Refuse: who may have a file is decided before ``signed_url`` is called."""
-        message = f"{type(self).__name__} is private: its files have no URL."
-        raise ValueError(message)
 
     def signed_url(
         self, name: str, *, expires_in: int, content_type: str, disposition: str, cache_control: str
@@ -134,85 +112,85 @@ class PrivateS3Storage(S3Storage):  # type: ignore[misc]  # django-storages is n
             "ResponseCacheControl": cache_control,
         }
         parameters = {key: value for key, value in overrides.items() if value}
-        url: str = super().url(name, parameters=parameters, expire=expires_in)
+        url: str = S3Storage.url(self, name, parameters=parameters, expire=expires_in)
         if not parse_qs(urlsplit(url).query).get("X-Amz-Signature"):
             message = "The URL carries no X-Amz-Signature, so it is not given out."
             raise ValueError(message)
         return url
 
-    def _open(self, name: str, mode: str = "rb") -> File[bytes]:
-        """Fetch the whole by one GET, checked if S3 has a checksum; what is large waits on disk."""
-        if mode != "rb":
-            message = f"Objects are opened for reading ('rb'), not {mode!r}; save() writes them."
-            raise ValueError(message)
-        with ExitStack() as until_failure:
-            spooled = until_failure.enter_context(
-                SpooledTemporaryFile(self.max_memory_size, dir=settings.FILE_UPLOAD_TEMP_DIR)
-            )
-            with closing(self._get(name, ChecksumMode="ENABLED")["Body"]) as body:
-                shutil.copyfileobj(body, spooled)
-            spooled.seek(0)
-            until_failure.pop_all()
-            return File(spooled, name)
-
-    def _get(self, name: str, **parameters: str) -> dict[str, Any]:
-        key = self._normalize_name(clean_name(name))
-        client = self.connection.meta.client
+    def _put(self, key: str, body: Any, length: int) -> bool:
+        """Store by one PUT, with a HEAD before it only where the server cannot be relied on."""
+        if self._asks_first and self._is_taken(key):
+            return False
+        parameters = self._get_write_parameters(key)
+        if self._sends_condition:
+            parameters["IfNoneMatch"] = "*"
         try:
-            answer: dict[str, Any] = client.get_object(
+            self._client.put_object(Bucket=self.bucket_name, Key=key, Body=body, **parameters)
+        except ClientError as error:
+            if self._sends_condition and _status(error) in _TAKEN:
+                return False
+            raise
+        return True
+
+    def _is_taken(self, key: str) -> bool:
+        try:
+            self._client.head_object(Bucket=self.bucket_name, Key=key)
+        except ClientError as error:
+            if _says_no_such_object(error):
+                return False
+            raise
+        return True
+
+    def _fetch(self, key: str, start: int, stop: int) -> IO[bytes]:
+        answer = self._get(key, Range=f"bytes={start}-{stop - 1}")
+        if not answer.get("ContentRange", "").startswith(f"bytes {start}-"):
+            answer["Body"].close()
+            message = "The S3 server does not honour Range."
+            raise OSError(message)
+        return cast("IO[bytes]", Transfer(answer["Body"]))
+
+    def _fetch_whole(self, key: str, target: IO[bytes]) -> None:
+        with closing(self._get(key, ChecksumMode="ENABLED")["Body"]) as body:
+            shutil.copyfileobj(body, target)
+
+    def _get(self, key: str, **parameters: str) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = self._client.get_object(
                 Bucket=self.bucket_name, Key=key, **parameters
             )
         except ClientError as error:
             if _says_no_such_object(error):
-                message = f"No such object: {name}"
+                message = f"No such object: {key}"
                 raise FileNotFoundError(message) from error
             raise
         return answer
 
-    def _normalize_name(self, name: str) -> str:
-        """Refuse what leads out; with an empty location django-storages would fold it back in."""
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts:
-            message = f"Detected path traversal attempt in {name!r}"
-            raise SuspiciousFileOperation(message)
-        normalized: str = super()._normalize_name(name)
-        return normalized
+    @property
+    def _client(self) -> Any:
+        return self.connection.meta.client
 
     def _refuse_what_is_public(self) -> None:
         acls = {self.default_acl, self.object_parameters.get("ACL")}
-        refused = {
-            "bucket_name is needed in OPTIONS": not self.bucket_name,
-            "without querystring_auth URLs are not signed": not self.querystring_auth,
-            "URLs of a custom_domain are not signed without a CloudFront key": self.custom_domain,
-            "a range of bytes made with gzip is no range of the image": self.gzip,
-            "the ACL opens objects to others": not acls.isdisjoint(_OPEN_ACLS),
-        }
-        for why, is_so in refused.items():
-            if is_so:
-                message = f"PrivateS3Storage: {why}."
-                raise ImproperlyConfigured(message)
-
-
-class Transfer:
-    """The body of one answer, read as it arrives; no more than reading and closing.
-
-    Of botocore's own, servers would believe that it can seek and has a file number.
-    """
-
-    def __init__(self, body: Any) -> None:
-        self._body = body
-
-    def read(self, size: int = -1) -> bytes:
-        """Read up to ``size`` bytes; b"" at the end."""
-        data: bytes = self._body.read(None if size < 0 else size)
-        return data
-
-    def close(self) -> None:
-        """End the transfer: the connection is closed unless all has arrived."""
-        self._body.close()
+        self._refuse(
+            {
+                "bucket_name is needed in OPTIONS": not self.bucket_name,
+                "without querystring_auth URLs are not signed": not self.querystring_auth,
+                "URLs of a custom_domain are not signed without a CloudFront key": (
+                    self.custom_domain
+                ),
+                "a range of bytes made with gzip is no range of the image": self.gzip,
+                "the ACL opens objects to others": not acls.isdisjoint(_OPEN_ACLS),
+            }
+        )
 
 
 def _says_no_such_object(error: Any) -> bool:
     """Tell a missing object from a missing bucket, which is a mistake of the settings."""
-    is_absent: bool = error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND
+    is_absent = _status(error) == HTTPStatus.NOT_FOUND
     return is_absent and error.response["Error"].get("Code") != "NoSuchBucket"
+
+
+def _status(error: Any) -> int:
+    status: int = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return status

@@ -13,7 +13,7 @@ from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 
 from images_app.access import Level, Viewer
-from images_app.conf import ORIGINALS
+from images_app.conf import get_settings
 from images_app.models import Gallery, Grant, get_image_model
 
 
@@ -72,7 +72,7 @@ class WorldMaker:
             title=name,
             owner=owner,
             trashed_at=timezone.now() if is_trashed else None,
-            storage_alias=ORIGINALS,
+            storage_alias=get_settings().storage,
             storage_name=f"contract/{uuid.uuid4().hex}.jpg",
             file_name=f"{name}.jpg",
             format="jpeg",

@@ -28,8 +28,8 @@ from images_app.exceptions import (
 )
 from images_app.models import AbstractImage, ImageQuerySet, PartialUpload, get_image_model
 from images_app.quotas import check_quota, lock_owner
-from images_app.uploads.receiving import Taken, Target, take_in
 from images_app.storages import delete_stored
+from images_app.uploads.receiving import Taken, Target, take_in
 from images_app.validation import check_length
 
 logger = logging.getLogger("images_app.uploads")

@@ -78,7 +78,7 @@ def test_save__reads_from_the_start(storage):
     assert content_of(storage, "a.png") == b"bytes"
 
 
-@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+@pytest.mark.parametrize("umask", [0o000, 0o002, 0o022, 0o027, 0o077, 0o777])
 def test_modes__are_for_the_owner_only(storage, root, umask):
     before = os.umask(umask)
     try:

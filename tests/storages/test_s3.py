@@ -225,6 +225,40 @@ def test_save__replaces_in_one_request_where_allowed(make):
     assert storage.size("r/1/f.webp") == 6
 
 
+@pytest.mark.parametrize(
+    ("option", "expected", "condition"),
+    [(None, ["HEAD", "PUT"], "*"), (True, ["PUT"], "*"), (False, ["HEAD", "PUT"], None)],
+)
+def test_save__relies_on_the_condition_where_it_is_honoured(make, option, expected, condition):
+    storage = make(conditional_puts=option)
+    storage.save(f"condition/{option}.png", ContentFile(b"x"))
+    assert methods(storage) == expected
+    found = storage.asked[-1][1].get("if-none-match")
+    assert (found.decode() if isinstance(found, bytes) else found) == condition
+
+
+@pytest.mark.parametrize("status", [409, 412])
+def test_save__refused_by_the_server_takes_another_name(make, monkeypatch, status):
+    storage = make(conditional_puts=True)
+    client = storage.connection.meta.client
+    put, refusals = client.put_object, [status]
+
+    def refuse_once(**parameters):
+        if refusals:
+            answer = {"HTTPStatusCode": refusals.pop()}
+            raise ClientError({"Error": {}, "ResponseMetadata": answer}, "PutObject")
+        return put(**parameters)
+
+    monkeypatch.setattr(client, "put_object", refuse_once)
+    name = storage.save(f"refused{status}.png", ContentFile(b"second"))
+    assert name != f"refused{status}.png"
+    assert storage.size(name) == 6
+
+
+def test_save__to_aws_asks_nothing_first():
+    assert not PrivateS3Storage(bucket_name="b")._asks_first
+
+
 def test_save__asks_for_no_acl(make):
     storage = make()
     storage.save("acl.png", ContentFile(b"x"))

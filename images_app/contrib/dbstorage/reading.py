@@ -50,7 +50,8 @@ class ChunkReader(io.RawIOBase):
         """Fill the buffer, up to the end of one chunk.
 
         Raises:
-            OSError: when the chunk is not there any more, or too short.
+            FileNotFoundError: when the file was deleted or replaced meanwhile.
+            OSError: when the chunk is too short.
 
         """
         if self._position >= self._file.byte_size:
@@ -68,9 +69,12 @@ class ChunkReader(io.RawIOBase):
         with self._connection_left_as_found(alias):
             chunks = StoredChunk.objects.using(alias).filter(file=self._file, number=number)
             content = chunks.values_list("content", flat=True).first() or b""
+            if not content and not StoredFile.objects.using(alias).filter(pk=self._file.pk):
+                message = "It was replaced or deleted while it was read."
+                raise FileNotFoundError(message)
         left = self._file.byte_size - number * self._file.chunk_size
         if len(content) != min(left, self._file.chunk_size):
-            message = f"{self._file.name} was replaced, deleted or damaged while it was read."
+            message = f"{self._file.name} is damaged."
             raise OSError(message)
         return content
 

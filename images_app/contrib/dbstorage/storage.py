@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import PurePosixPath
+from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
+from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import Storage
 from django.core.files.utils import validate_file_name
@@ -100,7 +104,16 @@ class DatabaseStorage(Storage):
         if mode != "rb":
             message = f"Files are opened for reading ('rb'), not {mode!r}; save() writes them."
             raise ValueError(message)
-        return File(io.BufferedReader(ChunkReader(self._find(name))), name)
+        # All of it now: who reads on later meets no deletion, and no failure of the database.
+        with ExitStack() as until_failure:
+            spooled = until_failure.enter_context(
+                SpooledTemporaryFile(2 * CHUNK_SIZE, dir=settings.FILE_UPLOAD_TEMP_DIR)
+            )
+            with io.BufferedReader(ChunkReader(self._find(name))) as reader:
+                shutil.copyfileobj(reader, spooled)
+            spooled.seek(0)
+            until_failure.pop_all()
+            return File(spooled, name)
 
     def _save(self, name: str, content: File[bytes]) -> str:
         for _attempt in range(_ATTEMPTS):

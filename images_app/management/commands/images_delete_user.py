@@ -114,7 +114,7 @@ class _Listener(logging.Handler):
 
 @contextmanager
 def _failures_counted() -> Iterator[_Listener]:
-    listener, logger = _Listener(), logging.getLogger("images_app.housekeeping")
+    listener, logger = _Listener(), logging.getLogger("images_app.storages")
     logger.addHandler(listener)
     try:
         yield listener

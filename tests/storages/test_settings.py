@@ -1,0 +1,69 @@
+"""The settings of docs/how-to/storages.md: pasted, they pass every check."""
+
+from __future__ import annotations
+
+import re
+from importlib.util import find_spec
+
+import pytest
+from django.core import checks
+from django.core.files.storage import storages
+
+from images_app.checks import check_recorded_storages
+from tests.parts import ROOT, need
+
+TEXT = (ROOT / "docs" / "how-to" / "storages.md").read_text()
+BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
+SECTIONS = {
+    section.partition("\n")[0]: found[1]
+    for section in TEXT.split("\n## ")[1:]
+    if (found := BLOCK.search(section))
+}
+# Which class each block gives, and the library that it needs.
+EXPECTED = {
+    "A folder": ("PrivateFileSystemStorage", ""),
+    "S3 and compatible": ("PrivateS3Storage", "boto3"),
+    "Google Cloud Storage": ("PrivateGoogleCloudStorage", "google.cloud.storage"),
+    "Azure Blob Storage": ("PrivateAzureStorage", "azure.storage.blob"),
+    "The database": ("DatabaseStorage", ""),
+}
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning:google"),
+]
+
+
+def is_installed(library):
+    try:
+        return not library or find_spec(library) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def test_docs__have_a_block_for_each_storage():
+    assert list(SECTIONS) == list(EXPECTED)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("section", EXPECTED)
+def test_settings__pasted_pass_every_check(settings, tmp_path, section):
+    expected, library = EXPECTED[section]
+    need(library, is_there=is_installed(library))
+    names = {"BASE_DIR": tmp_path, "INSTALLED_APPS": list(settings.INSTALLED_APPS)}
+    exec(SECTIONS[section], names)
+    settings.STORAGES = names["STORAGES"]
+    settings.IMAGES_APP = {}
+    assert checks.run_checks() == []
+    for alias in ("images", "image_renditions"):
+        assert type(storages[alias]).__name__ == expected
+    assert names["STORAGES"].keys() >= {"default", "staticfiles"}
+
+
+@pytest.mark.django_db
+def test_recorded_storages__that_are_not_set_are_told(make_image):
+    image = make_image()
+    assert check_recorded_storages(None, databases=["default"]) == []
+    type(image).objects.update(storage_alias="lost")
+    (message,) = check_recorded_storages(None, databases=["default"])
+    assert (message.id, "'lost'" in message.msg) == ("images_app.E009", True)
+    assert check_recorded_storages(None) == []
