@@ -28,23 +28,23 @@ def connect() -> None:
 
 
 def _forget_image(sender: Any, instance: AbstractImage, using: str, **_: Any) -> None:
-    """Note all names of an image, before its rows are gone."""
+    """Note all names of an image in one query, before its rows are gone."""
     rows = type(instance)._base_manager.using(using).filter(pk=instance.pk)
-    # Read anew: it may have been moved or replaced since the instance was read.
-    stored = list(rows.values_list("storage_alias", "storage_name"))
-    made = [
-        (
-            each.storage_alias,
-            rendition_name(instance.public_id, each.version, each.fingerprint, each.format),
-        )
-        for each in Rendition.objects.using(using).filter(image=instance.pk)
-    ]
+    # The place read anew: it may have been moved or replaced since the instance was read.
+    fields = ("storage_alias", "version", "fingerprint", "format")
+    found = rows.values_list(
+        "storage_alias", "storage_name", *(f"renditions__{field}" for field in fields)
+    )
+    stored, made = set(), []
+    for alias, name, rendition_alias, *identity in found:
+        stored.add((alias, name))
+        if rendition_alias is not None:
+            made.append((rendition_alias, rendition_name(instance.public_id, *identity)))
     folder = str(instance.public_id)
     aliases = {RENDITIONS, *(alias for alias, _ in made)}
-    stored += made
 
     def delete_all() -> None:
-        delete_stored(stored)
+        delete_stored([*stored, *made])
         for alias in aliases:
             _delete_folder(alias, folder)
 

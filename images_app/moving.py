@@ -19,7 +19,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import QuerySet
 
 from images_app.models import AbstractImage, get_image_model
-from images_app.storages import open_range
+from images_app.storages import delete_stored, open_range
 
 logger = logging.getLogger("images_app.moving")
 
@@ -114,7 +114,7 @@ class Mover:
             time.sleep(max(0.0, wait))
             self._left.popleft()
             if not _is_at(image, image.storage_alias, image.storage_name):  # not moved back
-                _delete(image.storage_alias, image.storage_name)
+                delete_stored([(image.storage_alias, image.storage_name)])
 
     def _copy(self, image: AbstractImage) -> str:
         """Store a copy that is known to be whole, and answer with its name."""
@@ -168,7 +168,7 @@ class Mover:
     def _drop(self, image: AbstractImage, name: str) -> None:
         """Delete a copy, unless another mover's row names the very same."""
         if not _is_at(image, self._to, name):
-            _delete(self._to, name)
+            delete_stored([(self._to, name)])
 
 
 class _NotMovedError(Exception):
@@ -217,14 +217,6 @@ def _row(image: AbstractImage, alias: str, name: str) -> QuerySet[AbstractImage]
 def _is_at(image: AbstractImage, alias: str, name: str) -> bool:
     rows = get_image_model()._base_manager.filter(pk=image.pk)
     return rows.filter(storage_alias=alias, storage_name=name).exists()
-
-
-def _delete(alias: str, name: str) -> None:
-    """Delete a file; one that stays is a file without a row, which reconciling finds."""
-    try:
-        storages[alias].delete(name)
-    except Exception:
-        logger.exception("code=not_deleted storage=%s", alias)
 
 
 def _reason(error: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
@@ -96,6 +96,10 @@ def strip_jpeg(source: IO[bytes], target: IO[bytes]) -> None:
     has_scan = False
     for segment in _segments(source):
         if segment.marker in _PICTURE or not segment.marker:
+            if segment.marker not in {0, _EOI} and not _is_sound(
+                segment.marker, _payload(source, segment)
+            ):
+                raise ValueError("a segment of another kind")
             _copy(source, target, segment)
         elif not has_scan:
             target.write(_kept_application(source, segment, head))
@@ -182,6 +186,39 @@ def _kept_application(source: IO[bytes], segment: _Segment, head: _Head) -> byte
         if payload.startswith(_ICC):
             return _segment_of(_APP2, payload)
     return b""
+
+
+def _is_sound(marker: int, payload: bytes) -> bool:
+    """Tell whether a segment of the picture has the length that its own numbers say.
+
+    So nothing else hides behind the marker of a frame, a scan or a table (ITU T.81, B.2.2 to
+    B.2.5).
+    """
+    match marker:
+        case 0xDC | 0xDD:  # number of lines, restart interval
+            return len(payload) == 2  # noqa: PLR2004
+        case 0xDB:  # quantisation: tables of 64 values, of one byte or two
+            return _is_made_of(payload, lambda rest: 1 + 64 * (1 + (rest[0] >> 4)))
+        case 0xC4:  # Huffman: sixteen counts, and so many values
+            return _is_made_of(payload, lambda rest: 17 + sum(rest[1:17]))
+        case 0xCC:  # arithmetic: pairs of a class and place, and a value
+            places = payload[::2]
+            return len(payload) % 2 == 0 and all(p >> 4 < 2 and p & 15 < 4 for p in places)  # noqa: PLR2004
+        case 0xDA:
+            return len(payload) > 0 and len(payload) == 4 + 2 * payload[0]
+        case _:  # a frame
+            return len(payload) > 5 and len(payload) == 6 + 3 * payload[5]  # noqa: PLR2004
+
+
+def _is_made_of(payload: bytes, length_of: Callable[[bytes], int]) -> bool:
+    """Tell whether tables of the lengths that they say fill a segment exactly."""
+    rest = payload
+    while rest:
+        length = length_of(rest)
+        if length > len(rest):
+            return False
+        rest = rest[length:]
+    return bool(payload)
 
 
 def _jfif_without_thumbnail(payload: bytes) -> bytes:

@@ -196,3 +196,12 @@ def client_of(client):
         return client
 
     return logged_in
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser for the tests of a module."""
+    from tests.browser.chromium import launched  # which not everybody has
+
+    with launched() as browser:
+        yield browser

@@ -339,7 +339,7 @@ def killing(function):
             os.kill(os.getpid(), signal.SIGKILL)
         return function(*arguments, **keywords)
     return wrapped
-for name in ("_read_whole", "_checksum_of", "_row", "_is_at", "_delete"):
+for name in ("_read_whole", "_checksum_of", "_row", "_is_at", "delete_stored"):
     setattr(moving, name, killing(getattr(moving, name)))
 from django.core.management import call_command
 call_command("images_move", "--to", "archive", "--grace", "0")

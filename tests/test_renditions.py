@@ -409,7 +409,7 @@ def test_record__that_fails_leaves_no_bytes(make_image, spec, monkeypatch, rendi
         return bulk_create(self, rows, **kwargs)
 
     monkeypatch.setattr(type(Rendition.objects), "bulk_create", fail)
-    with pytest.raises(OperationalError):
+    with pytest.raises(StorageUnavailable):
         locate_rendition(image, spec)
     assert rendition_files() == []
 

@@ -249,7 +249,7 @@ def test_structure__of_no_jpeg_is_refused(content):
 def test_markers__are_found_across_blocks(monkeypatch):
     content = tagged(6, icc_profile=PROFILE, comment=b"x", progressive=True) + b"trailer"
     expected = strip(content)
-    small = b"\xff\xd8" + segment(0xDA, b"xx") + b"\x55" * 9 + b"\xff\xd9"
+    small = b"\xff\xd8" + segment(0xDA, b"\1" + 5 * b"x") + b"\x55" * 9 + b"\xff\xd9"
     for size in range(2, 64):
         monkeypatch.setattr(stripping, "_BLOCK", size)
         assert strip(content) == expected
@@ -289,6 +289,15 @@ def test_anything__is_stripped_or_refused(changes, length):
         return
     assert strip(kept) == kept
     assert b"PRIVATE" not in kept
+
+
+@pytest.mark.parametrize("marker", [0xC0, 0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD])
+def test_metadata__behind_a_marker_of_the_picture_is_refused(marker):
+    content = bytearray(tagged(6))
+    place = content.index(b"\xff\xe1")
+    content[place + 1] = marker
+    with pytest.raises(ValueError, match="of another kind"):
+        strip(bytes(content))
 
 
 # --- files ------------------------------------------------------------------------------------

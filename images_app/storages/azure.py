@@ -17,9 +17,8 @@ from azure.storage.blob import (
 )
 from storages.backends.azure_storage import AzureStorage
 
-from images_app.storages.objects import MEMORY_SIZE, PrivateObjects, Transfer
+from images_app.storages.objects import MEMORY_SIZE, PrivateObjects, Transfer, check_life
 
-LONGEST_SIGNATURE = 7 * 24 * 3600  # seconds, of the keys that sign for a token credential
 PIECE = 4 * 2**20  # bytes that one request fetches, and one reader holds in memory
 _PRIVATE_DEFAULTS: dict[str, Any] = {
     # None of these comes from the host's AZURE_* settings, which are often those of public media.
@@ -146,9 +145,7 @@ class PrivateAzureStorage(PrivateObjects, AzureStorage):  # type: ignore[misc]
             ValueError: for another life, or when there is nothing to sign with.
 
         """
-        if not 0 < expires_in <= LONGEST_SIGNATURE:
-            message = f"A signature lives 1 to {LONGEST_SIGNATURE} seconds, not {expires_in}."
-            raise ValueError(message)
+        check_life(expires_in)
         key = self._key(name)
         signature = self._sign(
             key,

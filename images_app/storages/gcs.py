@@ -13,9 +13,8 @@ from google.cloud.storage import Client
 from google.cloud.storage.retry import DEFAULT_RETRY
 from storages.backends.gcloud import GoogleCloudStorage
 
-from images_app.storages.objects import MEMORY_SIZE, PrivateObjects, Transfer
+from images_app.storages.objects import MEMORY_SIZE, PrivateObjects, Transfer, check_life
 
-LONGEST_SIGNATURE = 7 * 24 * 3600  # seconds, of V4 signatures
 _PRIVATE_DEFAULTS: dict[str, Any] = {
     # None of these comes from the host's GS_* settings, which are often those of public media.
     "bucket_name": None,
@@ -132,9 +131,7 @@ class PrivateGoogleCloudStorage(PrivateObjects, GoogleCloudStorage):  # type: ig
             ValueError: for another life, or when what comes out is not signed.
 
         """
-        if not 0 < expires_in <= LONGEST_SIGNATURE:
-            message = f"A signature lives 1 to {LONGEST_SIGNATURE} seconds, not {expires_in}."
-            raise ValueError(message)
+        check_life(expires_in)
         wanted = {"response_type": content_type, "response_disposition": disposition}
         parameters: dict[str, Any] = {key: value for key, value in wanted.items() if value}
         parameters["expiration"] = dt.timedelta(seconds=expires_in)

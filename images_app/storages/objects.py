@@ -15,6 +15,7 @@ from storages.base import BaseStorage
 from storages.utils import ReadBytesWrapper, clean_name, get_available_overwrite_name
 
 MEMORY_SIZE = 5 * 2**20  # bytes of an opened object that are held in memory; more waits on disk
+LONGEST_SIGNATURE = 7 * 24 * 3600  # seconds, with S3, Google and Azure alike
 _ATTEMPTS = 5  # names that are tried before one gives up
 
 
@@ -132,3 +133,15 @@ class Transfer:
     def close(self) -> None:
         """End the transfer: the connection is closed unless all has arrived."""
         self._body.close()
+
+
+def check_life(expires_in: int) -> None:
+    """Refuse a life that no signature has.
+
+    Raises:
+        ValueError: for less than a second, or more than LONGEST_SIGNATURE.
+
+    """
+    if not 0 < expires_in <= LONGEST_SIGNATURE:
+        message = f"A signature lives 1 to {LONGEST_SIGNATURE} seconds, not {expires_in}."
+        raise ValueError(message)

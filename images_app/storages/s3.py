@@ -11,9 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from storages.backends.s3 import ClientError, Config, S3Storage
 
-from images_app.storages.objects import MEMORY_SIZE, PrivateObjects, Transfer
+from images_app.storages.objects import MEMORY_SIZE, PrivateObjects, Transfer, check_life
 
-LONGEST_SIGNATURE = 7 * 24 * 3600  # seconds, of SigV4
 _PRIVATE_DEFAULTS: dict[str, Any] = {
     # None of these comes from the host's AWS_* settings, which are often those of public media.
     "bucket_name": None,
@@ -103,9 +102,7 @@ class PrivateS3Storage(PrivateObjects, S3Storage):  # type: ignore[misc]  # not 
             ValueError: for another life, or when what comes out is not signed.
 
         """
-        if not 0 < expires_in <= LONGEST_SIGNATURE:
-            message = f"A signature lives 1 to {LONGEST_SIGNATURE} seconds, not {expires_in}."
-            raise ValueError(message)
+        check_life(expires_in)
         overrides = {
             "ResponseContentType": content_type,
             "ResponseContentDisposition": disposition,

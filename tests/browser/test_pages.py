@@ -6,22 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
-from tests.parts import program
 from tests.pictures import noise
 from tests.wire.servers import Server, manage, serving
 
 pytestmark = pytest.mark.slow
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SIZES = {"phone": (390, 844), "desk": (1440, 900)}
 OBSERVE = """
 window.shift = 0;
@@ -41,15 +31,6 @@ def site(tmp_path_factory) -> Iterator[Server]:
     manage(var, "collectstatic", "--no-input", "-v0")
     with serving("gunicorn threads", var) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = program("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=["dark", "light"])

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Error, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Route
 
-from tests.browser.test_pages import ARGUMENTS
-from tests.parts import CORPUS, need, program
+from tests.browser.chromium import launched
+from tests.parts import CORPUS, need
 from tests.storages.s3server import s3_server
 from tests.wire.nginx import MODES, behind_nginx
 from tests.wire.servers import manage, serving
@@ -235,15 +235,10 @@ def payloads(request, site) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    path = program("chromium")
-    with sync_playwright() as playwright:
-        # Or each sandboxed frame would have a process of its own.
-        # The second takes a page that a route has let through for one from far away.
-        features = "--disable-features=IsolateSandboxedIframes,LocalNetworkAccessChecks"
-        arguments = [*ARGUMENTS, features]
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+    # Or each sandboxed frame would have a process of its own.
+    # The second takes a page that a route has let through for one from far away.
+    with launched("--disable-features=IsolateSandboxedIframes,LocalNetworkAccessChecks") as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

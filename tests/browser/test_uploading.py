@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.test_pages import ARGUMENTS, BROKEN, SIZES
-from tests.parts import ROOT, need, program
+from tests.browser.test_pages import BROKEN, SIZES
+from tests.parts import ROOT, need
 from tests.pictures import picture
 from tests.project.test_csp_browser import WATCH, is_problem, log_in
 from tests.wire.servers import Server, manage, serving
@@ -86,15 +86,6 @@ def var(tmp_path_factory) -> Path:
 def site(var) -> Iterator[Server]:
     with serving("gunicorn threads", var) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = program("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
-from tests.browser.test_pages import ARGUMENTS, BROKEN
-from tests.parts import program
+from tests.browser.test_pages import BROKEN
 from tests.wire.servers import Server, manage, serving
 
 pytestmark = pytest.mark.slow
@@ -28,15 +27,6 @@ def site(tmp_path_factory) -> Iterator[Server]:
     manage(var, "collectstatic", "--no-input", "-v0")
     with serving("gunicorn threads", var) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = program("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -137,7 +127,7 @@ def test_members__violate_nothing(page, name):
         visit(page, gallery)
         for other in links(page, "main a[href^='/galleries/'], main a[href^='/links/']"):
             visit(page, other)
-        page.goto(gallery)
+        visit(page, gallery)
     visit(page, links(page, "main a[href^='/images/']")[0])
     page.click(".site-logout")
     page.wait_for_url("**/login/**")

@@ -31,7 +31,8 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from images_app.storages.s3 import LONGEST_SIGNATURE, PrivateS3Storage
+from images_app.storages.objects import LONGEST_SIGNATURE
+from images_app.storages.s3 import PrivateS3Storage
 
 CONTENT = bytes(range(251)) * 3000
 TOTAL = len(CONTENT)
