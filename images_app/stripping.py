@@ -11,7 +11,7 @@ from typing import IO
 
 from django.core.files import File
 
-from images_app.exceptions import UploadRefused
+from images_app.exceptions import StorageUnavailable, UploadRefused
 
 _BLOCK = 1 << 16  # bytes
 _MOST_SEGMENTS = 10_000  # encoders write dozens
@@ -65,11 +65,13 @@ def stripped(file: File[bytes]) -> Iterator[File[bytes]]:
         yield file
         return
     with tempfile.TemporaryFile(buffering=0) as kept:
-        with open(kept.fileno(), "wb", closefd=False) as target:
-            try:
+        try:
+            with open(kept.fileno(), "wb", closefd=False) as target:
                 strip_jpeg(file, target)
-            except ValueError as error:
-                raise UploadRefused("damaged", str(error)) from error
+        except ValueError as error:
+            raise UploadRefused("damaged", str(error)) from error
+        except OSError as error:  # no room on this machine
+            raise StorageUnavailable(type(error).__name__) from error
         kept.seek(0)
         yield File(kept, name=file.name)
 
@@ -149,7 +151,7 @@ def _next_marker(source: IO[bytes], position: int) -> int:
 
 
 def _read_head(source: IO[bytes]) -> _Head:
-    jfif, parts = b"", []
+    jfif, parts, has_signature = b"", [], False
     exif: bytes | None = None
     by_xmp: int | None = None
     for segment in _segments(source):
@@ -166,12 +168,14 @@ def _read_head(source: IO[bytes]) -> _Head:
             by_xmp = by_xmp or int(match[1])
         elif payload.startswith(_ICC):
             parts.append(tuple(payload[len(_ICC) : len(_ICC) + 2]))
-    # Each part says its number and how many there are, from 1 (ICC.1, B.4).
+            has_signature |= payload[len(_ICC) + 2 :][36:40] == b"acsp"
+    # Each part says its number and how many there are, from 1 (ICC.1, B.4); the first begins with
+    # the profile's head, which has a signature (ICC.1, 7.2.9).
     whole = [(number, len(parts)) for number in range(1, len(parts) + 1)]
     return _Head(
         jfif=jfif,
         orientation=_orientation_of(exif or b"") or by_xmp or 1,
-        has_whole_profile=sorted(parts) == whole,
+        has_whole_profile=has_signature and sorted(parts) == whole,
     )
 
 

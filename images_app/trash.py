@@ -35,7 +35,7 @@ def expired(now: dt.datetime) -> ImageQuerySet:
 def delete_trashed(image: Any) -> bool:
     """Delete an image for good, unless somebody has restored it meanwhile."""
     with transaction.atomic():
-        rows = get_image_model()._base_manager.filter(pk=image.pk).exclude(trashed_at=None)
+        rows = get_image_model()._base_manager.filter(pk=image.pk, trashed_at=image.trashed_at)
         # Written, so that a restoring waits, or has been seen.
         if not rows.update(trashed_at=image.trashed_at):
             return False

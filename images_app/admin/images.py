@@ -72,7 +72,10 @@ class ImageAdmin(
         "created_at",
         ("galleries", VisibleGalleriesFilter),
     )
-    unasked_relations = ("galleries", "gallery_items", "grants", "share_links", "renditions")
+    unasked_relations = (
+        *("galleries", "gallery_items", "grants", "share_links", "renditions"),
+        "location_data",  # no filter tells where
+    )
     asked_lookups = frozenset({"galleries__id__exact", "galleries__isnull"})
     search_fields = ("title", "alt_text", "caption", "file_name")
     list_per_page = 50

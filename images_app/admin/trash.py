@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -141,4 +142,4 @@ def _rows(keys: Any) -> ImageQuerySet:
 
 
 def _numbers(values: list[str]) -> list[int]:
-    return [int(value) for value in values if value.isascii() and value.isdecimal()]
+    return [int(value) for value in values if re.fullmatch(r"[0-9]{1,18}", value)]

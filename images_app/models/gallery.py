@@ -15,6 +15,7 @@ from images_app.models.image import IMAGE_MODEL, AbstractImage
 from images_app.models.querysets import GalleryManager
 
 POSITION_STEP = 10  # leaves room to put an image between two others
+LAST_POSITION = 999_999_999  # behind it nothing is counted on: databases have integers of 32 bits
 
 
 class Gallery(models.Model):
@@ -95,7 +96,7 @@ class Gallery(models.Model):
     def next_position(self) -> int:
         """Answer with where the next image goes."""
         last: int = self.items.aggregate(last=Max("position"))["last"] or 0
-        return last + POSITION_STEP
+        return min(last + POSITION_STEP, LAST_POSITION)
 
     def append(self, image: Any, position: int | None = None) -> GalleryItem:
         """Put an image at a position, else at the end; one that hangs here stays where it is."""

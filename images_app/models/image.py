@@ -26,7 +26,10 @@ IMAGE_MODEL: str = settings.IMAGES_APP_IMAGE_MODEL  # type: ignore[misc]
 _FIRST_SIDEWAYS = 5  # EXIF orientations from here on swap width and height
 _FOCAL_POINT = frozenset({"focal_x", "focal_y"})
 # What others may change while somebody has the image open: written back only where it was set.
-_TRACKED = _FOCAL_POINT | {"version", "storage_alias", "storage_name"}
+_TRACKED = _FOCAL_POINT | {
+    *("version", "storage_alias", "storage_name", "file_name", "checksum", "byte_size", "format"),
+    *("width", "height", "orientation", "frames", "dominant_color"),
+}
 _UNIT = [MinValueValidator(0.0), MaxValueValidator(1.0)]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from uuid import UUID
 
 from django.conf import settings
@@ -12,7 +14,7 @@ from django.utils import timezone
 
 from images_app.conf import RENDITIONS, get_settings
 from images_app.exceptions import BytesGone
-from images_app.models import PartialUpload, Rendition, get_image_model
+from images_app.models import ImageQuerySet, PartialUpload, Rendition, get_image_model
 from images_app.models.rendition import rendition_name
 from images_app.reconciling.findings import Finding, Kind, Step, Work
 from images_app.renditions.stored import failures_told_apart
@@ -86,7 +88,14 @@ def _judge(alias: str, storage: Storage, name: str, work: Work) -> Iterator[Find
         return
     try:
         with failures_told_apart(alias, may_be_absent=True):
-            if _is_young(storage, name, work):
+            saved_at = _saved_at(storage, name)
+            elsewhere = _named_elsewhere(alias, name)
+            # An upload, a rendition or a move may be about to record it, or somebody still reads
+            # what was moved a moment ago.
+            if max([saved_at, *elsewhere]) > work.older_than:
+                return
+            if saved_at in elsewhere:  # two aliases lead to one file; E006 cannot see it of all
+                yield Finding(kind=Kind.FOREIGN, storage=alias, name=name)
                 return
             if work.fix:
                 storage.delete(name)
@@ -100,17 +109,26 @@ def _is_ours(name: str) -> bool:
     return is_partial or any(p.fullmatch(name) for p in (_ORIGINAL, _RENDITION, _PART))
 
 
-def _is_young(storage: Storage, name: str, work: Work) -> bool:
-    """Tell whether an upload, or whoever makes a rendition, may still be about to record it."""
+def _saved_at(storage: Storage, name: str) -> dt.datetime:
     saved_at = storage.get_modified_time(name)
-    if timezone.is_naive(saved_at):
-        saved_at = timezone.make_aware(saved_at)
-    return saved_at > work.older_than
+    return timezone.make_aware(saved_at) if timezone.is_naive(saved_at) else saved_at
+
+
+def _named_elsewhere(alias: str, name: str) -> list[dt.datetime]:
+    """Answer with when files of this name were saved that records name by other aliases."""
+    originals = ImageQuerySet(get_image_model()).filter(storage_name=name)
+    aliases = {RENDITIONS} if _RENDITION.fullmatch(name) else set[str]()
+    aliases.update(originals.order_by().values_list("storage_alias", flat=True))
+    found = []
+    for other in (aliases - {alias}) & settings.STORAGES.keys():
+        with suppress(FileNotFoundError):
+            found.append(_saved_at(storages[other], name))
+    return found
 
 
 def _known_originals(alias: str, names: Sequence[str]) -> set[str]:
     names = [name for name in names if _ORIGINAL.fullmatch(name)]
-    rows = get_image_model()._base_manager.filter(storage_alias=alias, storage_name__in=names)
+    rows = ImageQuerySet(get_image_model()).filter(storage_alias=alias, storage_name__in=names)
     return set(rows.values_list("storage_name", flat=True))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any, TypeVar, cast
@@ -33,6 +34,7 @@ FILES_TOGETHER = 10
 LINGERING = 16 * 2**20
 """Bytes that are read and dropped after a refusal, so that the client gets to read why."""
 _BLOCK = 64 * 1024
+_LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 _MULTIPART = "multipart/form-data"
 _BROKEN = (
     BadRequest,
@@ -147,7 +149,7 @@ def check_length(request: HttpRequest, limit: int) -> int:
     length = request.META.get("CONTENT_LENGTH") or ""
     if not length and "Transfer-Encoding" in request.headers:
         raise UploadRefused("length_required")
-    if length and not (length.isascii() and length.isdigit()):
+    if length and not _LENGTH.fullmatch(length):
         raise UploadRefused("unreadable", "Content-Length")
     length = length or "0"
     if int(length) > limit:
@@ -165,7 +167,7 @@ def linger(request: HttpRequest) -> None:
     read: it would hold a worker for nothing.
     """
     length = request.META.get("CONTENT_LENGTH") or "0"
-    if not length.isdigit() or int(length) > LINGERING:
+    if not _LENGTH.fullmatch(length) or int(length) > LINGERING:
         return
     with contextlib.suppress(OSError, ValueError):
         while request.read(_BLOCK):

@@ -167,6 +167,8 @@ def finish(upload: PartialUpload, viewer: Viewer, target: Target, *, file_name: 
         if made is None:
             if _is_hopeless(error):
                 drop(upload)
+            if isinstance(error, IntegrityError):  # that image is in the trash, or another's now
+                raise BytesGone("became an image already") from error
             raise
         return Taken(image=made)
     for image in taken.duplicates:
@@ -181,7 +183,7 @@ def _is_hopeless(error: Exception) -> bool:
     """Tell whether the same bytes would be refused another time, too."""
     if isinstance(error, UploadRefused):
         return error.code not in _MAY_PASS_LATER
-    return isinstance(error, BytesGone)
+    return isinstance(error, (BytesGone, IntegrityError))
 
 
 def drop(upload: PartialUpload) -> None:
@@ -214,7 +216,7 @@ def _settle(upload: PartialUpload, image: AbstractImage) -> None:
     rows = PartialUpload.objects.filter(pk=upload.pk)
     names = [name for parts in rows.values_list("parts", flat=True) for name in parts]
     rows.update(image=image.pk, parts=[])
-    delete_parts(upload.storage_alias, names)
+    transaction.on_commit(lambda: delete_parts(upload.storage_alias, names), robust=True)
 
 
 def _store(upload: PartialUpload, offset: int, part: IO[bytes]) -> str:

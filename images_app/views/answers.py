@@ -9,11 +9,13 @@ from http import HTTPStatus
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
+from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
+from images_app.access import Level
 from images_app.conf import get_settings
 from images_app.database import database_failures_told
 from images_app.exceptions import ImagesAppError
@@ -97,6 +99,7 @@ def uploading(
     """
 
     def decorate(view: View) -> View:
+        @transaction.non_atomic_requests  # or ATOMIC_REQUESTS would lock rows while one decodes
         @login_not_required  # strangers are told in JSON, too
         @csrf_exempt
         @wraps(view)
@@ -109,7 +112,10 @@ def uploading(
             try:
                 with database_failures_told():
                     return view(request, **kwargs)
-            except Http404:
+            except (Http404, IntegrityError) as error:
+                # The latter: a gallery or a user that was deleted while the body came in.
+                if isinstance(error, IntegrityError):
+                    logger.warning("upload refused: what it belongs to went meanwhile")
                 linger(request)
                 return not_found_answer()
             except ImagesAppError as error:
@@ -139,6 +145,7 @@ def image_as_json(
         may_change: whether the viewer may change it.
 
     """
+    level = getattr(image, "viewer_level", Level.ORIGINAL)  # of who has just made it
     return {
         "id": str(image.public_id),
         "url": image.get_absolute_url(),
@@ -150,7 +157,8 @@ def image_as_json(
         "height": image.height,
         "focal_x": image.focal_x,
         "focal_y": image.focal_y,
-        "file_name": image.file_name,
+        # As the admin's record: not for those who may only look.
+        "file_name": image.file_name if level >= Level.ORIGINAL else "",
         "position": position,
         "may_change": may_change,
     }

@@ -10,8 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import RequestDataTooBig
-from django.db import transaction
+from django.core.exceptions import ObjectDoesNotExist, RequestDataTooBig
+from django.db import DatabaseError, transaction
 from django.http import HttpRequest, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
@@ -148,15 +148,29 @@ def _save(image: Any, values: Mapping[str, Any]) -> dict[str, list[str]]:
     wrong = [
         name
         for name, value in values.items()
-        if not isinstance(value, _TYPES[name]) or isinstance(value, bool)
+        if not isinstance(value, _TYPES[name]) or isinstance(value, bool) or _is_untold(value)
     ]
     if wrong:
         return {name: [_("This value makes no sense.")] for name in wrong}
     form = image_form(*values)(values, instance=image)
     if not form.is_valid():
         return {name: [str(each) for each in errors] for name, errors in form.errors.items()}
-    form.save_changed()
+    try:
+        form.save_changed()
+    except (ObjectDoesNotExist, DatabaseError):
+        if type(image)._base_manager.filter(pk=image.pk).exists():
+            raise
+        return {"id": [_absent_image()]}  # deleted meanwhile; the others are saved
     return {}
+
+
+def _is_untold(value: Any) -> bool:
+    """Tell of what no database keeps: half a surrogate pair, a number beyond all floats."""
+    try:
+        value.encode() if isinstance(value, str) else float(value)
+    except (UnicodeEncodeError, OverflowError):
+        return True
+    return False
 
 
 def _is_ordered(gallery: Gallery, viewer: Viewer, keys: Sequence[UUID]) -> bool:

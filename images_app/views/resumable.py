@@ -75,6 +75,7 @@ def resumable_part(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase
         case "HEAD":
             return _tell(request, upload)
         case "DELETE":
+            check_length(request, BESIDES)  # of a POST that means it, the body is read for CSRF
             return _forget(request, upload)
         case _:
             return _go_on(request, viewer, upload)
@@ -125,6 +126,8 @@ def _append(
         append(upload, offset, part, arrived)
     if not upload.is_complete:
         return done(request, _state(upload))
+    if not may_add(viewer, upload.gallery):  # any more: a part may take long to come
+        raise Http404
     target = Target(gallery=upload.gallery, position=upload.position, duplicates=duplicates)
     taken = finish(upload, viewer, target, file_name=file_name_of(upload.metadata))
     response = taken_as_json(taken, viewer, target)

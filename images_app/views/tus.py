@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
+from django.db import transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
@@ -47,6 +48,7 @@ def tus_view(*methods: str) -> Callable[[View], View]:
                 return _other_version()
             return view(request, **kwargs)
 
+        @transaction.non_atomic_requests
         @login_not_required
         @csrf_exempt
         @wraps(view)

@@ -16,13 +16,13 @@ from images_app.access import Right, Viewer
 from images_app.conf import get_policy
 from images_app.exceptions import UploadRefused
 from images_app.models import Gallery, GalleryItem, get_image_model
-from images_app.models.gallery import POSITION_STEP
+from images_app.models.gallery import LAST_POSITION, POSITION_STEP
 from images_app.uploads import Taken, Target, gated, take_in
 from images_app.uploads.receiving import Duplicates
 from images_app.views.answers import error_as_json, image_as_json, json_answer, uploading
 from images_app.views.authorise import viewer_of, visible_galleries, visible_images
 
-_POSITION = re.compile(r"[0-9]{1,9}")
+_POSITION = re.compile(r"[0-9]{1,12}")
 FILE_FIELD = "file"
 
 
@@ -38,6 +38,8 @@ def _receive(request: HttpRequest, viewer: Viewer, target: Target) -> HttpRespon
     file = request.FILES.get(FILE_FIELD)
     if not isinstance(file, UploadedFile):
         raise UploadRefused("no_file")
+    if not may_add(viewer, target.gallery):  # any more: a body may take long to come
+        raise Http404
     return taken_as_json(take_in(file, viewer, target), viewer, target)
 
 
@@ -132,4 +134,4 @@ def _read_position(query: QueryDict) -> int | None:
     wanted = query.get("position", "")
     if wanted and not _POSITION.fullmatch(wanted):
         raise UploadRefused("position")
-    return int(wanted) if wanted else None
+    return min(int(wanted), LAST_POSITION) if wanted else None
