@@ -140,7 +140,7 @@ class PlaceForm(forms.Form):
     """The place of an image in a gallery, for browsers without scripts."""
 
     position = forms.IntegerField(
-        label=gettext_lazy("Place"), min_value=-(2**31), max_value=2**31 - 1
+        label=gettext_lazy("Position"), min_value=-(2**31), max_value=2**31 - 1
     )
 
 

@@ -70,6 +70,16 @@ def test_trash__restores(staff, images):
     assert "2 images were restored." in page
 
 
+def test_trash__asks_before_it_deletes_for_good(staff, images):
+    move(staff, *images)
+    page = staff.post(reverse(TRASH), {"chosen": [images[0].pk], "act": "ask"}).content.decode()
+    assert "Nothing brings them back." in page
+    assert (f'name="chosen" value="{images[0].pk}"' in page, "two.jpg" in page) == (True, False)
+    assert trashed() == images
+    page = staff.post(reverse(TRASH), {"act": "ask"}, follow=True).content.decode()
+    assert "Nothing was chosen." in page
+
+
 def test_trash__deletes_for_good(staff, images, files, django_capture_on_commit_callbacks):
     move(staff, *images[:2])
     with django_capture_on_commit_callbacks(execute=True):

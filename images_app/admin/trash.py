@@ -90,7 +90,10 @@ class TrashMixin(_ModelAdmin):
             raise PermissionDenied
         images = ImageQuerySet(get_image_model()).trashed_for(viewer_of(request))
         if request.method == "POST":
-            self._act(request, images.filter(pk__in=_numbers(request.POST.getlist("chosen"))))
+            chosen = images.filter(pk__in=_numbers(request.POST.getlist("chosen")))
+            if request.POST.get("act") == "ask" and chosen:
+                return self._ask_before_deleting(request, chosen)
+            self._act(request, chosen)
             return HttpResponseRedirect(request.get_full_path())
         page = Paginator(images.order_by("-trashed_at", "-pk"), _ON_A_PAGE)
         context = {
@@ -103,13 +106,26 @@ class TrashMixin(_ModelAdmin):
         }
         return TemplateResponse(request, "admin/images_app/trash.html", context)
 
+    def _ask_before_deleting(self, request: HttpRequest, chosen: ImageQuerySet) -> HttpResponseBase:
+        """Name what would be gone: nothing brings it back."""
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Delete for good"),
+            "images": chosen,
+            "media": self.media,
+        }
+        return TemplateResponse(request, "admin/images_app/delete_for_good.html", context)
+
     def _url(self, view: str) -> str:
         names = f"{self.opts.app_label}_{self.opts.model_name}"
         return reverse(f"{self.admin_site.name}:{names}_{view}")
 
     def _act(self, request: HttpRequest, chosen: ImageQuerySet) -> None:
         images = list(chosen)
-        if request.POST.get("act") == "restore":
+        if not images:
+            messages.warning(request, _("Nothing was chosen."))
+        elif request.POST.get("act") == "restore":
             restore(_rows([image.pk for image in images]))
             for image in images:
                 self.log_change(request, image, _("Restored from the trash."))

@@ -26,7 +26,7 @@ _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 # The end of Django's for a name that was taken.
 _ORIGINAL = re.compile(r"[0-9a-f]{2}/[0-9a-f]{32}(_\w{7})?\.[a-z0-9]{1,5}")
 _RENDITION = re.compile(rf"({_UUID})/\d+/[0-9a-f]{{16}}(_\w{{7}})?\.[a-z0-9]{{1,5}}")
-_PART = re.compile(rf"partial/({_UUID})/\d+(_\w{{7}})?")
+_PART = re.compile(rf"partial/({_UUID})/\d+-[0-9a-f]{{8}}(_\w{{7}})?")
 
 _Known = Callable[[str, Sequence[str]], set[str]]
 

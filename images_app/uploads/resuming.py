@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryFile
 from typing import IO, Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.conf import settings as django_settings
 from django.core.files import File
@@ -222,7 +222,9 @@ def _settle(upload: PartialUpload, image: AbstractImage) -> None:
 def _store(upload: PartialUpload, offset: int, part: IO[bytes]) -> str:
     part.seek(0)
     try:
-        name = f"{FOLDER}/{upload.public_id}/{offset}"
+        # A name that nobody else takes: not every object store refuses to overwrite, and of two
+        # who send the same part the one that is late deletes its own.
+        name = f"{FOLDER}/{upload.public_id}/{offset}-{uuid4().hex[:8]}"
         return storages[upload.storage_alias].save(name, File(part))
     except Exception as error:
         # Object stores raise their own types for whatever their network does.

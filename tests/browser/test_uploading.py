@@ -258,15 +258,41 @@ def test_images__are_described(page, pictures, var):
     with page.expect_request("**/images/edit/") as edited:
         page.click("text=Set for all")
     assert len(json.loads(edited.value.post_data)["images"]) >= 3
-    page.click("text=Select none")
-    expect(page.locator("[data-up=tools]")).to_contain_text("Alternative text is missing: 3")
+    # What has a text keeps it until it is to be replaced; no text is none to set.
+    boxes.nth(4).check()
+    expect(page.locator("[data-up=filled]")).to_have_text("Have a text already: 3")
+    for text in ("", " "):
+        page.fill("[data-up=bulk-text]", text)
+        page.get_by_role("button", name="Replace all").click()
+    page.fill("[data-up=bulk-text]", "Shade")
+    page.click("text=Fill the empty ones")
+    expect(page.locator("[data-up=tools]")).to_contain_text("Alternative text is missing: 2")
+    page.click("text=Fill the empty ones")  # there is none: what is left is to replace
+    expect(page.get_by_role("button", name="Replace all")).to_be_focused()
+    for number in (1, 2):
+        boxes.nth(number).uncheck()
+    page.fill("[data-up=bulk-text]", "Night")
+    page.get_by_role("button", name="Replace all").click()
+    # What a filter takes out of sight is selected no longer.
+    boxes.nth(0).check()
+    expect(page.locator("[data-up=bulk]")).to_contain_text("Selected: 3")
     page.click("[data-filter=missing]")
-    expect(cards(page)).to_have_count(3)
+    expect(page.locator("[data-up=bulk]")).to_contain_text("Selected: 1")
+    expect(cards(page)).to_have_count(2)
+    expect(page.locator("[data-up=none]")).to_be_hidden()
+    page.fill("[data-up=bulk-text]", "Dots")
+    page.click("text=Set for all")
+    page.click("text=Select none")
+    page.click("[data-filter=all]")
+    cards(page).nth(5).get_by_label("Alternative text").fill("Sky")
+    page.click("[data-filter=missing]")
+    expect(cards(page)).to_have_count(0)
+    expect(page.locator("[data-up=none]")).to_have_text("None is missing.")
     page.click("[data-filter=all]")
     cards(page).nth(5).get_by_label("Title").fill("The last")
     wait_until_saved(page)
     rows = kept(var, "Edited")
-    texts = ["", "Stripes of light", "Stripes of light", "Stripes of light", "", ""]
+    texts = ["Dots", "Stripes of light", "Stripes of light", "Night", "Night", "Sky"]
     assert [row[2] for row in rows] == texts
     assert rows[5][1] == "The last"
     assert rows[0][3:5] == pytest.approx([0.3, 0.74], abs=0.02)
@@ -335,10 +361,17 @@ def test_failures__are_cancelled_and_tried_again(page, pictures, var):
     assert [name for name, *_ in kept(var, "Broken")] == [path.name for path in files]
 
 
-def test_failure__of_the_server_is_told_and_overcome(page, pictures, var):
+def test_failure__of_the_server_is_told_and_overcome(page, pictures, var, tmp_path):
     """One that passes is waited out; one that stays is told, and tried again by hand."""
     before = len(kept(var, "Broken"))
     visit(page, "Broken")
+    # What is no image will never be one.
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("no picture")
+    choose(page, [bad])
+    expect(problems(page)).to_have_count(1)
+    expect(problems(page).get_by_role("button")).to_have_text(["Leave out"])
+    expect(page.get_by_role("button", name="Try all again")).to_be_hidden()
     answers = [503, 0, 500]
 
     def fail(route):
@@ -352,11 +385,15 @@ def test_failure__of_the_server_is_told_and_overcome(page, pictures, var):
 
     page.route("**/images/upload/?*", fail)
     choose(page, pictures(1))
-    expect(problems(page)).to_have_count(1, timeout=10_000)
+    expect(problems(page)).to_have_count(2, timeout=10_000)
     assert answers == []
-    assert "The server could not take it" in problems(page).inner_text()
-    problems(page).get_by_role("button", name="Try again").click()
+    assert "The server could not take it" in problems(page).last.inner_text()
+    expect(problems(page).get_by_role("button", name="Try again")).to_have_count(1)
+    with page.expect_request("**/images/upload/?*") as sent:
+        page.get_by_role("button", name="Try all again").click()
+    assert b"bad.jpg" not in (sent.value.post_data_buffer or b"")
     wait(page, 1)
+    expect(problems(page)).to_have_count(1)
     assert len(kept(var, "Broken")) == before + 1
 
 
@@ -369,6 +406,7 @@ def test_duplicates__are_shown_with_a_choice(page, pictures, var):
     wait(page, 6)
     expect(problems(page)).to_have_count(5)
     assert "is there already" in problems(page).first.inner_text()
+    assert "It is in this gallery." in problems(page).first.inner_text()
     assert problems(page).first.locator("img").evaluate("image => image.naturalWidth") > 0
     problems(page).nth(0).get_by_role("button", name="Add again").click()
     wait(page, 7)
@@ -377,6 +415,7 @@ def test_duplicates__are_shown_with_a_choice(page, pictures, var):
     page.locator("[data-all=use]").click()
     expect(problems(page)).to_have_count(0)
     wait(page, 7)  # those used hang there already, and are shown once
+    expect(page.locator("[data-up=used]")).to_have_text("Used, for they were there already: 3")
     names = [name for name, *_ in kept(var, "Twice")]
     assert len(names) == 7
     assert names.count(files[0].name) == 2
@@ -493,7 +532,7 @@ def test_scripts_off__files_are_added_and_arranged(open_page, pictures, var, tmp
 def test_looks__fit_and_are_accessible(open_page, pictures, tmp_path, theme, size):
     axe, bad = axe_source(), tmp_path / "no picture.jpg"
     bad.write_text("no picture")
-    page = open_page(size, theme, bypass_csp=True)
+    page = open_page(size, theme, bypass_csp=True, has_touch=size == "phone")
     files = [*pictures(3, (1200, 800)), *pictures(2, (700, 1000)), *pictures(2, (1600, 700))]
     for name, door, title in (
         ("someone", "add", "Looked at"),
@@ -510,6 +549,7 @@ def test_looks__fit_and_are_accessible(open_page, pictures, tmp_path, theme, siz
         page.wait_for_load_state("networkidle")
         if door != "arrange":
             page.screenshot(path=SCREENSHOTS / f"{where}-1-empty.png")
+            assert page.locator("[data-up=lead]").is_visible() == (size == "desk")
             choose(page, [*files[:3], bad, *files[3:]])
             expect(page.locator("[data-up=summary]")).to_contain_text("Finished")
         page.wait_for_load_state("networkidle")

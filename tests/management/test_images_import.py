@@ -445,7 +445,7 @@ def test_import__of_an_empty_folder_is_fine(tree, run):
     ("name", "reason"),
     [
         ("a.jpg", "a.jpg: This is no ZIP archive"),
-        ("nothing", "nothing is neither a folder nor a ZIP archive"),
+        ("nothing", "nothing does not exist"),
         ("pipe", "pipe is neither a folder nor a ZIP archive"),
     ],
 )

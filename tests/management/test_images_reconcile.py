@@ -94,7 +94,7 @@ def test_reconcile__a_flipped_bit_is_found_by_its_checksum(image, reconcile):
         ("images", NAME),
         ("images", f"ab/{'0' * 32}_abcdefg.jpg"),
         ("images", f"ab/{PARTIAL_PREFIX}x1y2z3"),
-        ("images", f"partial/{ID}/0"),
+        ("images", f"partial/{ID}/0-0123abcd"),
         ("image_renditions", f"{ID}/1/{'0' * 16}.webp"),
         ("image_renditions", f"{ID}/1/{PARTIAL_PREFIX}x1y2z3"),
     ],
@@ -125,7 +125,7 @@ def test_reconcile__young_strays_may_be_an_upload_under_way(image, reconcile):
 
 def test_reconcile__parts_of_an_open_upload_stay(image, reconcile, make_user):
     upload = PartialUpload.objects.create(owner=make_user(), length=10, storage_alias="images")
-    store("images", f"partial/{upload.public_id}/0")
+    store("images", f"partial/{upload.public_id}/0-0123abcd")
     assert reconcile("--fix") == ({}, 0, 0)
     upload.delete()
     assert reconcile("--fix") == ({"stray": 1}, 0, 0)
@@ -229,6 +229,7 @@ def test_reconcile__goes_on_where_it_stopped(make_image, reconcile, tmp_path, mo
     ("arguments", "message"),
     [
         (["--storage", "nowhere"], "STORAGES has no nowhere"),
+        (["--storage", "staticfiles"], "STORAGES\\['staticfiles'\\]"),
         (["--grace", "-1"], "--grace is a number of minutes"),
     ],
 )

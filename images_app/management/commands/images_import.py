@@ -170,7 +170,8 @@ def _items_of(path: Path, limits: ArchiveLimits) -> Iterator[list[_Item]]:
     except OSError as error:
         raise CommandError(_named(path, error)) from error
     if opened is None:
-        message = f"{printable(path)} is neither a folder nor a ZIP archive."
+        what = "is neither a folder nor a ZIP archive" if path.exists() else "does not exist"
+        message = f"{printable(path)} {what}."
         raise CommandError(message)
     with opened:
         try:

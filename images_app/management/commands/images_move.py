@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Count, QuerySet, Sum
 from django.utils.translation import gettext as _
 
-from images_app.checks import complaints_about
+from images_app.checks import complaints_about, private_aliases
 from images_app.conf import RENDITIONS
 from images_app.management.progress import Progress
 from images_app.management.users import printable
@@ -64,7 +64,7 @@ class Command(BaseCommand):
     def _refuse(self, to: str, only_from: str | None, options: dict[str, Any]) -> None:
         """Refuse what cannot be meant, before a byte travels."""
         if to not in settings.STORAGES or to == RENDITIONS:
-            there = ", ".join(alias for alias in settings.STORAGES if alias != RENDITIONS)
+            there = ", ".join(alias for alias in private_aliases() if alias != RENDITIONS)
             message = _("%(alias)s is no alias in STORAGES for originals; there are %(there)s.")
             raise CommandError(message % {"alias": to, "there": there})
         if to == only_from:
@@ -94,7 +94,8 @@ class Command(BaseCommand):
         finally:
             progress.clear()
         if mover.left:
-            self._note(_("Waiting for the last requests that may know the old files."))
+            text = _("Waiting %(seconds)s seconds for requests that may know the old files.")
+            self._note(text % {"seconds": f"{options['grace']:g}"})
         mover.sweep(is_patient=True)
         return counts
 

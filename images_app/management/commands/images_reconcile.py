@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from images_app.checks import complaints_about
 from images_app.exceptions import StorageUnavailable
 from images_app.management.progress import Progress
 from images_app.management.users import printable
@@ -109,6 +110,8 @@ def _work_of(options: dict[str, Any]) -> Work:
     if unknown:
         message = f"STORAGES has no {', '.join(unknown)}; there are {', '.join(settings.STORAGES)}."
         raise CommandError(message)
+    for complaint in (each for alias in options["storage"] for each in complaints_about(alias)):
+        raise CommandError(complaint)
     if options["grace"] < 0:
         raise CommandError("--grace is a number of minutes, 0 or more.")
     return Work(

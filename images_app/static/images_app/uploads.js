@@ -1,11 +1,12 @@
 /** The uploader: what is dropped, pasted or chosen goes up, three files at a time, and is described and ordered. */
 
 import {Announcer, fill} from "./uploads/announcing.js";
+import {Bulk} from "./uploads/bulk.js";
 import {Cards} from "./uploads/cards.js";
 import {Editor, listenForFocalPoints} from "./uploads/editing.js";
 import {Items} from "./uploads/items.js";
 import {Order} from "./uploads/ordering.js";
-import {Painter} from "./uploads/painter.js";
+import {Painter, write} from "./uploads/painter.js";
 import {Queue} from "./uploads/queue.js";
 import {Selection} from "./uploads/selection.js";
 import {listen} from "./uploads/sources.js";
@@ -28,6 +29,7 @@ class Uploader {
     this.selection = new Selection(this.parts, this.items, this.cards);
     this.states = {text: "saved", order: "saved"};
     this.editor = new Editor(this.items, this.server, (state, said) => this.tell("text", state, said));
+    this.bulk = new Bulk(this.parts, this.items, this.texts, this.editor);
     this.order = new Order(this.parts.list, this.cards, this.server, {
       tell: (state, said) => this.tell("order", state, said),
       say: (item, place, total) => this.say("moved", {name: item.image.title || item.name, place, total}),
@@ -86,7 +88,7 @@ class Uploader {
         place.next += place.step;
       }
       this.items.add(item);
-      if (file.size > limit) this.items.set(item, "failed", {reason: this.texts.tooLarge});
+      if (file.size > limit) this.items.set(item, "failed", {reason: this.texts.tooLarge, isHopeless: true});
       else this.queue.add(item);
     }
   }
@@ -113,13 +115,6 @@ class Uploader {
       this.editor.note(item, {[field]: event.target.value});
     });
     parts.list.addEventListener("change", event => event.target.dataset.field && this.editor.flush());
-    parts.bulk.addEventListener("submit", event => {
-      event.preventDefault();
-      this.setForAll(parts["bulk-field"].value, parts["bulk-text"].value);
-    });
-    parts["bulk-field"].addEventListener("change", () => {
-      parts["bulk-text"].maxLength = parts["bulk-field"].value === "title" ? 200 : 500;
-    });
     listenForFocalPoints(parts.list, this.cards, this.editor, item => {
       this.say("focal", {x: Math.round(item.image.focal_x * 100), y: Math.round(item.image.focal_y * 100)});
     });
@@ -137,7 +132,7 @@ class Uploader {
     else if (filter) this.showOnly(filter);
     else if (part === "cancel") this.leave(button, item => this.queue.cancel(item));
     else if (up === "cancel-all") this.queue.cancelAll();
-    else if (up === "retry-all") this.ofState(["failed", "cancelled"], item => this.queue.retry(item));
+    else if (up === "retry-all") this.retryAll();
     else if (up === "clear") this.ofState(["failed", "cancelled", "duplicate"], item => this.queue.drop(item));
     else if (up === "save") Promise.all([this.editor.flush(), this.order.flush()]);
   }
@@ -167,6 +162,10 @@ class Uploader {
     });
   }
 
+  retryAll() {
+    this.ofState(["failed", "cancelled"], item => this.items.canRetry(item) && this.queue.retry(item));
+  }
+
   ofState(states, act) {
     for (const item of this.cards.inOrder()) if (states.includes(item.state)) act(item);
   }
@@ -180,14 +179,14 @@ class Uploader {
       item.isKept = false;
       this.items.touch(item);
     });
+    this.selection.keepShown();
+    this.painter.change(); // also where there is no item
+    if (this.isComplete) this.announcer.say(this.parts.none.textContent);
   }
 
-  setForAll(field, text) {
-    for (const item of this.items.selected) {
-      item.isKept = true;
-      this.editor.note(item, {[field]: text});
-    }
-    this.editor.flush();
+  /** Whether those are asked for that lack a text, and none does. */
+  get isComplete() {
+    return this.cards.filter === "missing" && !this.items.missing;
   }
 
   tell(kind, state, said) {
@@ -207,29 +206,32 @@ class Uploader {
 
   paintSums() {
     const {items, parts, texts, uploads} = this;
-    const done = items.counts.done - this.shown;
+    const done = items.made - this.shown;
     const failures = items.problems ? fill(texts.notUploaded, {n: items.problems}) : "";
-    const total = uploads - items.counts.gone;
+    const used = items.used ? fill(texts.used, {n: items.used}) : "";
+    const total = uploads - items.counts.gone - (items.counts.done - items.made);
     const isOver = !items.underWay;
     const summary = fill(isOver ? texts.finished : texts.progress, {done, total});
-    parts.status.hidden = total <= 0;
+    parts.status.hidden = total <= 0 && !used;
     this.root.classList.toggle("ia-up-started", items.number > 0);
-    set(parts.summary, summary);
-    set(parts.failures, failures);
+    write(parts.summary, summary);
+    write(parts.used, used);
     parts.progress.hidden = parts["cancel-all"].hidden = isOver;
     parts.progress.value = items.loaded / (items.total || 1);
     parts.problems.hidden = !items.problems;
-    set(parts["problem-count"], failures);
-    parts["retry-all"].hidden = !(items.counts.failed + items.counts.cancelled);
+    write(parts["problem-count"], failures);
+    parts["retry-all"].hidden = !items.retryable;
     parts.duplicates.hidden = !items.counts.duplicate;
     parts.tools.hidden = parts.hint.hidden = !items.counts.done;
     for (const name of ["all", "missing"]) {
       const n = name === "all" ? items.counts.done : items.missing;
-      set(this.root.querySelector(`[data-filter=${name}]`), fill(texts[name], {n}));
+      write(this.root.querySelector(`[data-filter=${name}]`), fill(texts[name], {n}));
     }
-    if (!parts.saving.textContent) set(parts.saving, texts.saved);
+    if (!parts.saving.textContent) write(parts.saving, texts.saved);
+    parts.none.hidden = !this.isComplete;
     this.selection.paint(fill(texts.selected, {n: items.selected.size}));
-    this.tellProgress(isOver, [summary, failures].filter(Boolean).join(". "));
+    this.bulk.paint();
+    this.tellProgress(isOver, [summary, used, failures].filter(Boolean).join(". "));
   }
 
   tellProgress(isOver, text) {
@@ -242,10 +244,6 @@ class Uploader {
     }
     this.wasUnderWay = !isOver;
   }
-}
-
-function set(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }
 
 /** What the server has put into the page as JSON. */

@@ -148,8 +148,9 @@ export class Cards {
       part("actions").setAttribute("aria-label", item.name);
       const isDuplicate = item.state === "duplicate";
       for (const button of item.line.querySelectorAll("[data-choice]")) {
-        const isOfBoth = button.dataset.choice === "skip";
-        button.hidden = !isOfBoth && isDuplicate === (button.dataset.choice === "retry");
+        const {choice} = button.dataset;
+        if (choice === "retry") button.hidden = !this.#items.canRetry(item);
+        else if (choice !== "skip") button.hidden = !isDuplicate;
       }
       if (isDuplicate) part("there").append(...item.there.map(image => this.#pictureOf(image)));
       this.#ofCard.set(item.line, item);

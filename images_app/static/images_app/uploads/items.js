@@ -11,6 +11,9 @@ export class Items {
   total = 0; // bytes of what is or was under way
   loaded = 0; // bytes of it that have been sent
   missing = 0; // images without an alternative text
+  retryable = 0; // those that may succeed when they are sent again
+  used = 0; // those of which an image that was there already is used
+  #usedHere = 0; // of these, those that are shown as items of their own
   selected = new Set();
   duplicates = null; // what was chosen for all of them
 
@@ -28,9 +31,11 @@ export class Items {
   }
 
   set(item, state, values = {}) {
+    const before = this.canRetry(item);
     this.counts[item.state] -= 1;
     this.counts[state] += 1;
     Object.assign(item, values, {state});
+    this.retryable += this.canRetry(item) - before;
     if (state === "gone") [this.total, this.loaded] = [this.total - item.size, this.loaded - item.loaded];
     else if (state === "waiting") this.progress(item, 0);
     else if (SETTLED.has(state)) this.progress(item, item.size);
@@ -58,9 +63,32 @@ export class Items {
     return Boolean(image?.may_change && !image.alt_text);
   }
 
+  /** Whether it was not refused for what it is. */
+  canRetry({state, isHopeless}) {
+    return state === "cancelled" || (state === "failed" && !isHopeless);
+  }
+
   /** Whether another item shows this image already, as of a file that was dropped twice. */
   isShown(image) {
     return this.#ofImage.has(image.id);
+  }
+
+  /** Whether an image is known to hang in the gallery that an item goes to. */
+  isInGallery(image, {gallery}) {
+    const known = this.#ofImage.get(image.id);
+    return Boolean(gallery) && (Number.isInteger(image.position) || known?.gallery === gallery);
+  }
+
+  /** Counts an item for which nothing new was kept. */
+  countUsed(item, isShown) {
+    this.used += 1;
+    if (isShown) this.#usedHere += 1;
+    this.#changed(item);
+  }
+
+  /** Files of which a new image was made, together with what was there before. */
+  get made() {
+    return this.counts.done - this.#usedHere;
   }
 
   select(item, isSelected) {

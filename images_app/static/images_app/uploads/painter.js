@@ -31,3 +31,8 @@ export class Painter {
     if (this.#changed.size) this.change();
   }
 }
+
+/** Writes a text where there is another one: a text that is written anew may be read out anew. */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}

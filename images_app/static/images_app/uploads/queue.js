@@ -3,6 +3,7 @@
 import {discard, Refused, send} from "./transport.js";
 
 const WIDTH = 3; // requests at a time
+const HOPELESS = new Set([400, 413]); // of the file itself, which stays what it is
 
 export class Queue {
   #items;
@@ -75,7 +76,9 @@ export class Queue {
         onRest: () => unlessOver("resting"),
       });
       item.location = null; // it is no part of an upload any more
-      if (this.#items.isShown(image)) this.drop(item);
+      const isShown = this.#items.isShown(image);
+      if (item.there?.some(({id}) => id === image.id)) this.#items.countUsed(item, !isShown);
+      if (isShown) this.drop(item);
       else this.#finish(item, image);
     } catch (error) {
       if (!controller.signal.aborted) this.#explain(item, error);
@@ -96,13 +99,17 @@ export class Queue {
       const reached = this.#items.duplicates;
       if (reached === "skip") return this.drop(item);
       if (reached) {
-        this.#items.set(item, "waiting", {duplicates: reached});
+        this.#items.set(item, "waiting", {duplicates: reached, there: error.images});
         this.#waiting.push(item);
         return undefined;
       }
-      return this.#items.set(item, "duplicate", {reason: error.message, there: error.images});
+      const isHere = error.images.some(image => this.#items.isInGallery(image, item));
+      const reason = isHere ? `${error.message} ${this.#texts.here}` : error.message;
+      return this.#items.set(item, "duplicate", {reason, there: error.images});
     }
     const reason = error.message || (isRefused ? this.#texts.failed : this.#texts.lost);
-    return this.#items.set(item, "failed", {reason});
+    // What came garbled may come whole the next time.
+    const isHopeless = isRefused && HOPELESS.has(error.status) && error.code !== "unreadable";
+    return this.#items.set(item, "failed", {reason, isHopeless});
   }
 }

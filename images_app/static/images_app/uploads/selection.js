@@ -1,5 +1,7 @@
 /** Which images are chosen to be given one text: by checkboxes, a range with Shift, or all that are shown. */
 
+import {write} from "./painter.js";
+
 export class Selection {
   #parts;
   #items;
@@ -35,12 +37,17 @@ export class Selection {
     this.#last = item;
   }
 
+  /** Lets go of what a filter has taken out of sight: nobody changes what they do not see. */
+  keepShown() {
+    for (const item of [...this.#items.selected]) if (!this.#cards.isShown(item)) this.#items.select(item, false);
+  }
+
   paint(text) {
     const {selected, counts} = this.#items;
     const {bulk, selected: label} = this.#parts;
     const all = this.#parts["select-all"];
     bulk.hidden = !selected.size;
-    if (label.textContent !== text) label.textContent = text;
+    write(label, text);
     all.checked = selected.size > 0 && selected.size >= counts.done;
     all.indeterminate = selected.size > 0 && !all.checked;
   }

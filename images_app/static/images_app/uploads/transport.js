@@ -11,6 +11,7 @@ const TUS = {"Tus-Resumable": "1.0.0"};
 export class Refused extends Error {
   constructor(answer) {
     super(answer.data?.error?.message ?? "");
+    this.status = answer.status;
     this.code = answer.data?.error?.code ?? "";
     this.images = answer.data?.images ?? [];
   }

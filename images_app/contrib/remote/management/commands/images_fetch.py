@@ -73,16 +73,20 @@ class Command(BaseCommand):
 
     def _fetch(self, urls: list[str], owner_name: str, title: str) -> bool:
         owner, progress, failed = find_user(owner_name), Progress(sys.stderr, len(urls)), 0
-        target = _find_or_make_gallery(title, owner)
+        target = Gallery.objects.filter(title=title, owner=owner).order_by("id").first()
         for url in urls:
             shown = url.partition("?")[0]
             try:
-                fetch_image(url, owner=owner, gallery=target)
+                image = fetch_image(url, owner=owner, gallery=target)
+                if target is None:  # no empty one is left where nothing can be fetched
+                    target = Gallery.objects.create(title=title, owner=owner)
+                    target.append(image)
             except ImagesAppError as error:
                 failed += 1
                 progress.clear()
                 reason = _(error.public_message) % error.params
-                self.stderr.write(f"{printable(shown)}: {reason} ({error})")
+                detail = f" ({error.detail})" if error.detail else ""
+                self.stderr.write(f"{printable(shown)}: {reason}{detail}")
             progress.step(shown)
         progress.clear()
         self.stdout.write(f"{len(urls) - failed} fetched, {failed} failed.")
@@ -104,8 +108,3 @@ class Command(BaseCommand):
             f"{counts['failed']} failed."
         )
         return counts["failed"] > 0
-
-
-def _find_or_make_gallery(title: str, owner: Any) -> Gallery:
-    found = Gallery.objects.filter(title=title, owner=owner).order_by("id").first()
-    return found or Gallery.objects.create(title=title, owner=owner)
