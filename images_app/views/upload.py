@@ -95,7 +95,7 @@ def taken_as_json(taken: Taken, viewer: Viewer, target: Target) -> JsonResponse:
     if taken.image is None:
         message = _("This image is there already. Use that one, or add it again.")
         error = {"code": "duplicate", "message": message}
-        shown = _as_json(list(taken.duplicates), viewer, None)
+        shown = _as_json(list(taken.duplicates), viewer, target.gallery)
         return json_answer({"error": error, "images": shown}, HTTPStatus.CONFLICT)
     # Read again, with what the viewer may see: some are held to a watermark.
     image = visible_images(viewer).filter(pk=taken.image.pk).first() or taken.image

@@ -35,7 +35,7 @@ users = get_user_model().objects
 someone = users.create_user("someone", password="demo-password")
 editor = users.create_superuser("editor", password="demo-password")
 Gallery.objects.create(title="Postcards", owner=editor)
-titles = "Five hundred,Edited,Ordered,Broken,Twice,Folder,Pasted,Large,Plain,Looked at"
+titles = "Five hundred,Edited,Filled,Ordered,Broken,Twice,Folder,Pasted,Large,Plain,Looked at"
 for title in titles.split(","):
     Gallery.objects.create(title=title, owner=someone)
 """
@@ -258,44 +258,57 @@ def test_images__are_described(page, pictures, var):
     with page.expect_request("**/images/edit/") as edited:
         page.click("text=Set for all")
     assert len(json.loads(edited.value.post_data)["images"]) >= 3
-    # What has a text keeps it until it is to be replaced; no text is none to set.
-    boxes.nth(4).check()
-    expect(page.locator("[data-up=filled]")).to_have_text("Have a text already: 3")
-    for text in ("", " "):
-        page.fill("[data-up=bulk-text]", text)
-        page.get_by_role("button", name="Replace all").click()
-    page.fill("[data-up=bulk-text]", "Shade")
-    page.click("text=Fill the empty ones")
-    expect(page.locator("[data-up=tools]")).to_contain_text("Alternative text is missing: 2")
-    page.click("text=Fill the empty ones")  # there is none: what is left is to replace
-    expect(page.get_by_role("button", name="Replace all")).to_be_focused()
-    for number in (1, 2):
-        boxes.nth(number).uncheck()
-    page.fill("[data-up=bulk-text]", "Night")
-    page.get_by_role("button", name="Replace all").click()
-    # What a filter takes out of sight is selected no longer.
-    boxes.nth(0).check()
-    expect(page.locator("[data-up=bulk]")).to_contain_text("Selected: 3")
-    page.click("[data-filter=missing]")
-    expect(page.locator("[data-up=bulk]")).to_contain_text("Selected: 1")
-    expect(cards(page)).to_have_count(2)
-    expect(page.locator("[data-up=none]")).to_be_hidden()
-    page.fill("[data-up=bulk-text]", "Dots")
-    page.click("text=Set for all")
     page.click("text=Select none")
-    page.click("[data-filter=all]")
-    cards(page).nth(5).get_by_label("Alternative text").fill("Sky")
+    expect(page.locator("[data-up=tools]")).to_contain_text("Alternative text is missing: 3")
     page.click("[data-filter=missing]")
-    expect(cards(page)).to_have_count(0)
-    expect(page.locator("[data-up=none]")).to_have_text("None is missing.")
+    expect(cards(page)).to_have_count(3)
     page.click("[data-filter=all]")
     cards(page).nth(5).get_by_label("Title").fill("The last")
     wait_until_saved(page)
     rows = kept(var, "Edited")
-    texts = ["Dots", "Stripes of light", "Stripes of light", "Night", "Night", "Sky"]
+    texts = ["", "Stripes of light", "Stripes of light", "Stripes of light", "", ""]
     assert [row[2] for row in rows] == texts
     assert rows[5][1] == "The last"
     assert rows[0][3:5] == pytest.approx([0.3, 0.74], abs=0.02)
+
+
+def test_text_for_all__erases_nothing_unasked(page, pictures, var):
+    visit(page, "Filled")
+    choose(page, pictures(4))
+    wait(page, 4)
+    boxes, text = page.locator("[data-part=select]"), page.locator("[data-up=bulk-text]")
+    missing, everything = page.locator("[data-filter=missing]"), page.locator("[data-filter=all]")
+    replace = page.get_by_role("button", name="Replace all")
+    cards(page).first.get_by_label("Alternative text").fill("Written by hand")
+    for number in (0, 1):
+        boxes.nth(number).check()
+    expect(page.locator("[data-up=filled]")).to_have_text("Have a text already: 1")
+    for nothing in ("", " "):
+        text.fill(nothing)
+        replace.click()
+    text.fill("Shade")
+    page.click("text=Fill the empty ones")
+    expect(missing).to_have_text("Alternative text is missing: 2")
+    page.click("text=Fill the empty ones")  # there is none: what is left is to replace
+    expect(replace).to_be_focused()
+    boxes.nth(0).uncheck()
+    text.fill("Night")
+    replace.click()
+    # What a filter takes out of sight is selected no longer.
+    boxes.nth(2).check()
+    expect(page.locator("[data-up=selected]")).to_have_text("Selected: 2")
+    missing.click()
+    expect(page.locator("[data-up=selected]")).to_have_text("Selected: 1")
+    expect(page.locator("[data-up=none]")).to_be_hidden()
+    text.fill("Dots")
+    page.click("text=Set for all")
+    everything.click()
+    cards(page).last.get_by_label("Alternative text").fill("Sky")
+    missing.click()
+    expect(cards(page)).to_have_count(0)
+    expect(page.get_by_text("None is missing.")).to_be_visible()
+    wait_until_saved(page)
+    assert [row[2] for row in kept(var, "Filled")] == ["Written by hand", "Night", "Dots", "Sky"]
 
 
 def test_images__are_ordered_and_arranged_later(page, pictures, var):
@@ -516,7 +529,8 @@ def test_scripts_off__files_are_added_and_arranged(open_page, pictures, var, tmp
     assert "bad.jpg: This is not an image" in page.inner_text("main")
     page.screenshot(path=SCREENSHOTS / "plain-add.png")
     page.click("main >> text=Arrange")
-    first, second = page.get_by_label("Place").all()
+    expect(page.get_by_label("Position")).to_have_count(2)
+    first, second = page.get_by_label("Position").all()
     first.fill("30")
     page.get_by_label("Alternative text").nth(1).fill("Written by hand")
     page.screenshot(path=SCREENSHOTS / "plain-arrange.png")
@@ -556,6 +570,7 @@ def test_looks__fit_and_are_accessible(open_page, pictures, tmp_path, theme, siz
         assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
         page.screenshot(path=SCREENSHOTS / f"{where}-2.png", full_page=True)
         if cards(page).count() > 1:
+            cards(page).first.get_by_label("Alternative text").fill("Lines")
             boxes = page.locator("[data-part=select]:visible")
             boxes.nth(0).check()
             boxes.nth(1).check()
