@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.apps import apps
+from django.conf import settings as django_settings
 from django.contrib.auth.models import Group
 from django.core import checks as django_checks
 from django.core.files.storage import FileSystemStorage, Storage
@@ -284,6 +285,24 @@ def test_w002__gzip_over_ranges(settings):
     assert checks.check_middleware(None) == []
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.gzip.GZipMiddleware"]
     assert ids(checks.check_middleware(None)) == ["images_app.W002"]
+
+
+@pytest.mark.parametrize(
+    ("engine", "options", "expected"),
+    [
+        ("django.db.backends.sqlite3", {}, ["images_app.W006"]),
+        ("django.db.backends.sqlite3", {"transaction_mode": "DEFERRED"}, ["images_app.W006"]),
+        ("django.db.backends.sqlite3", {"transaction_mode": "IMMEDIATE"}, []),
+        ("django.db.backends.postgresql", {}, []),
+    ],
+)
+def test_w006__sqlite_whose_writers_do_not_wait(monkeypatch, engine, options, expected):
+    given = {"default": {"ENGINE": engine, "OPTIONS": options}}
+    monkeypatch.setattr(django_settings, "DATABASES", given)
+    assert ids(checks.check_sqlite(None)) == expected
+    registry = django_checks.registry.registry
+    assert checks.check_sqlite in registry.deployment_checks
+    assert checks.check_sqlite not in registry.registered_checks
 
 
 def test_e008__a_format_without_a_decoder(settings, monkeypatch):
