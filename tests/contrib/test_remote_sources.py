@@ -422,6 +422,8 @@ def test_settings__are_read():
     [
         ({"HOST": []}, "has no key 'HOST'. Did you mean 'HOSTS'?"),
         ({"HOSTS": "good.test"}, "['HOSTS'] must be a list"),
+        ({"HOSTS": ["127.0.0.1"]}, "nothing is fetched from such addresses"),
+        ({"HOSTS": ["::1"]}, "nothing is fetched from such addresses"),
         ({"HOSTS": ["*"]}, "cannot hold '*'"),
         ({"HOSTS": ["*.good.test"]}, "cannot hold '*.good.test'"),
         ({"HOSTS": ["http://good.test"]}, "cannot hold 'http://good.test'"),

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from images_app.conf import get_settings
+from images_app.contrib.remote.addresses import is_public
 from images_app.contrib.remote.exceptions import RemoteRefused
 from images_app.contrib.remote.targets import Target, is_address, parse_host
 from images_app.presets import refuse_other_than, refuse_unknown
@@ -80,6 +81,11 @@ def _parse_allowed(entry: Any) -> str:
         host = parse_host(f"[{name}]" if ":" in name else name)
     except RemoteRefused:
         host = ""
+    if host and is_address(host) and not is_public(host.strip("[]")):
+        message = (
+            f"{_WHERE}['HOSTS'] cannot hold {entry!r}: nothing is fetched from such addresses."
+        )
+        raise ImproperlyConfigured(message)
     if not host or (dot and is_address(host)):
         message = (
             f"{_WHERE}['HOSTS'] cannot hold {entry!r}: it takes names, such as "
