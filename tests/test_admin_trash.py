@@ -33,7 +33,7 @@ def trashed():
 
 
 def move(client, *images):
-    data = {"action": "move_to_trash", "_selected_action": [image.pk for image in images]}
+    data = {"action": "delete_selected", "_selected_action": [image.pk for image in images]}
     return client.post(reverse(LIST), data, follow=True)
 
 
@@ -47,7 +47,8 @@ def test_action__moves_to_the_trash_and_says_so(staff, images, files):
 
 def test_list__has_no_action_that_deletes_for_good(staff, images):
     page = staff.get(reverse(LIST)).content.decode()
-    assert "delete_selected" not in page
+    assert "Delete selected" not in page
+    assert "Move selected images to the trash" in page
     assert reverse(TRASH) in page
 
 
@@ -58,6 +59,7 @@ def test_delete_page__asks_and_moves_to_the_trash(staff, images):
     page = staff.post(url, {"post": "yes"}, follow=True).content.decode()
     assert trashed() == images[:1]
     assert "was moved to the trash." in page
+    assert LogEntry.objects.get().change_message == "Moved to the trash."
 
 
 def test_trash__restores(staff, images):

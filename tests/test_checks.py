@@ -54,6 +54,7 @@ def change(settings, alias, **storage):
     settings.STORAGES = changed
 
 
+@pytest.mark.django_db  # Django 6.1 asks the database in a check of its own
 def test_check__is_silent_with_an_empty_dict(settings):
     settings.IMAGES_APP = {}
     assert django_checks.run_checks() == []
