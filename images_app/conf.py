@@ -263,7 +263,24 @@ def _check_values(parsed: Settings) -> None:
         if wanted and type(getattr(parsed, known.name)) is not wanted:
             message = f"IMAGES_APP[{known.name.upper()!r}] must be {NAMES_OF_TYPES[wanted]}."
             raise ImproperlyConfigured(message)
-    problems = {
+    choices = {
+        "FORMATS": _INPUT_FORMATS,
+        "ACCESS_LOG": LOGGED,
+        "RENDITION_CACHE": django_settings.CACHES,
+        "THUMBNAIL_PRESET": parsed.presets,
+        "LADDER_PRESET": parsed.presets,
+    }
+    for key, is_wrong in _problems(parsed).items():
+        if is_wrong:
+            message = f"IMAGES_APP[{key!r}] cannot be {getattr(parsed, key.lower())!r}."
+            if key in choices:
+                message += f" There are {', '.join(choices[key])}."
+            raise ImproperlyConfigured(message)
+
+
+def _problems(parsed: Settings) -> dict[str, bool]:
+    """Tell of each key that has bounds whether its value is beyond them."""
+    return {
         "THUMBNAIL_PRESET": parsed.thumbnail_preset not in parsed.presets,
         "LADDER_PRESET": parsed.ladder_preset not in parsed.presets,
         "FORMATS": not parsed.formats or any(f not in _INPUT_FORMATS for f in parsed.formats),
@@ -285,19 +302,6 @@ def _check_values(parsed: Settings) -> None:
         "ACCESS_LOG": any(kind not in LOGGED for kind in parsed.access_log),
         "ACCESS_LOG_DAYS": not 1 <= parsed.access_log_days <= _MOST_DAYS,
     }
-    choices = {
-        "FORMATS": _INPUT_FORMATS,
-        "ACCESS_LOG": LOGGED,
-        "RENDITION_CACHE": django_settings.CACHES,
-        "THUMBNAIL_PRESET": parsed.presets,
-        "LADDER_PRESET": parsed.presets,
-    }
-    for key, is_wrong in problems.items():
-        if is_wrong:
-            message = f"IMAGES_APP[{key!r}] cannot be {getattr(parsed, key.lower())!r}."
-            if key in choices:
-                message += f" There are {', '.join(choices[key])}."
-            raise ImproperlyConfigured(message)
 
 
 def _forget(*, setting: str, **_: Any) -> None:
