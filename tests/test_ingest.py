@@ -23,6 +23,7 @@ from images_app.models import CameraData, Gallery, GalleryItem, Image
 from images_app.signals import image_ingested
 from tests.engines.test_structure import with_scans, with_texts
 from tests.pictures import bomb_header, noise, picture, upload
+from tests.test_exceptions import OF_FILES
 
 pytestmark = pytest.mark.django_db
 BASE = ExifTags.Base
@@ -432,26 +433,8 @@ def test_refusal__leaves_no_file_and_no_row(settings, make_gallery, nothing_kept
     assert nothing_kept()
 
 
-# Of the request that brings a file, not of the file: see tests/uploads and tests/views.
-OF_REQUESTS = {
-    "no_file",
-    "one_file",
-    "too_many_files",
-    "unreadable",
-    "length_required",
-    "position",
-    "duplicates",
-    "quota_user",
-    "quota_gallery",
-    "unsupported",
-    "chunk_too_large",
-    "too_many_parts",
-    "too_many_uploads",
-}
-
-
 def test_refusals__are_all_in_the_table():
-    assert {case.split()[0] for case in REFUSALS} == set(UploadRefused.reasons) - OF_REQUESTS
+    assert {case.split()[0] for case in REFUSALS} == OF_FILES
 
 
 def test_size_gate__is_exact(settings):
