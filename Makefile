@@ -81,10 +81,10 @@ messages: $(VENV)/.ready ## collect and compile translations (needs gettext)
 	cd images_app && ../$(VENV)/bin/django-admin compilemessages
 
 lock: $(VENV)/.ready ## pin every dependency anew, with hashes (needs uv)
-	UV_PYTHON_DOWNLOADS=never uv pip compile pyproject.toml --extra demo --extra s3 --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -q -o requirements.txt
-	UV_PYTHON_DOWNLOADS=never uv pip compile pyproject.toml --extra demo --extra s3 --extra gcs --extra azure --extra heif --extra cloudfront --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -c requirements.txt -q -o requirements-dev.txt
-	UV_PYTHON_DOWNLOADS=never uv pip compile benchmarks/requirements.in -c requirements-dev.txt --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -q -o benchmarks/requirements.txt
-	UV_PYTHON_DOWNLOADS=never uv pip compile tests/mutation/requirements.in -c requirements-dev.txt --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -q -o tests/mutation/requirements.txt
+	UV_PYTHON_DOWNLOADS=never uv pip compile pyproject.toml --extra demo --extra s3 --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --custom-compile-command "make lock" -q -o requirements.txt
+	UV_PYTHON_DOWNLOADS=never uv pip compile pyproject.toml --extra demo --extra s3 --extra gcs --extra azure --extra heif --extra cloudfront --group dev --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --custom-compile-command "make lock" -c requirements.txt -q -o requirements-dev.txt
+	UV_PYTHON_DOWNLOADS=never uv pip compile benchmarks/requirements.in -c requirements-dev.txt --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --custom-compile-command "make lock" -q -o benchmarks/requirements.txt
+	UV_PYTHON_DOWNLOADS=never uv pip compile tests/mutation/requirements.in -c requirements-dev.txt --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --custom-compile-command "make lock" -q -o tests/mutation/requirements.txt
 
 build: $(VENV)/.ready ## the wheel, into dist/
 	$(RUN) -m hatchling build -t wheel
