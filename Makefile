@@ -10,21 +10,21 @@ BENCH_VENV := .venv-bench
 RUN := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-slow test-storages check matrix bench mutate docs messages lock build clean
+.PHONY: help demo test test-slow test-storages check locks matrix bench mutate docs messages lock build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(VENV)/.ready: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is %d.%d. Try make demo PYTHON=python3.13" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --require-hashes -r requirements-dev.txt
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements-dev.txt
 	@touch $@
 
 $(DEMO_VENV)/.ready: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is %d.%d. Try make demo PYTHON=python3.13" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(DEMO_VENV)
-	$(DEMO_VENV)/bin/pip install --quiet --require-hashes -r requirements.txt
+	$(PYTHON) -m venv --clear $(DEMO_VENV)
+	$(DEMO_VENV)/bin/python -m pip install --quiet --require-hashes -r requirements.txt
 	@touch $@
 
 demo: $(DEMO_VENV)/.ready ## make a demo and serve it; PORT=8000, PHOTOS=folder
@@ -51,12 +51,15 @@ check: $(VENV)/.ready ## ruff, mypy, imports, migrations, generated docs
 	$(RUN) -W error manage.py check
 	$(RUN) docs/generate.py --check
 
+locks: ## every lock into an empty environment, on Python 3.11 and 3.13
+	bash tests/locks.sh 3.11 3.13
+
 matrix: ## the suite on Django 5.2 with Python 3.11, and on Django 6.1 with Python 3.13
 	bash tests/matrix.sh 3.11 3.13
 
 $(BENCH_VENV)/.ready: benchmarks/requirements.txt
-	$(PYTHON) -m venv $(BENCH_VENV)
-	$(BENCH_VENV)/bin/pip install --quiet --require-hashes -r benchmarks/requirements.txt
+	$(PYTHON) -m venv --clear $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --require-hashes -r benchmarks/requirements.txt
 	@touch $@
 
 bench: $(BENCH_VENV)/.ready ## renditions and delivery beside the peers, on the photographs in PHOTOS=folder
@@ -66,8 +69,8 @@ bench: $(BENCH_VENV)/.ready ## renditions and delivery beside the peers, on the 
 	$(BENCH_VENV)/bin/python -m benchmarks.timing
 
 .venv-mutate/.ready: requirements-dev.txt tests/mutation/requirements.txt
-	$(PYTHON) -m venv .venv-mutate
-	.venv-mutate/bin/pip install --quiet --require-hashes -r requirements-dev.txt -r tests/mutation/requirements.txt
+	$(PYTHON) -m venv --clear .venv-mutate
+	.venv-mutate/bin/python -m pip install --quiet --require-hashes -r requirements-dev.txt -r tests/mutation/requirements.txt
 	@touch $@
 
 mutate: .venv-mutate/.ready ## how many faults put into the code the tests find; ROOMS="http signing"

@@ -1,8 +1,9 @@
-"""Tasks: making renditions outside of a request, by Django's own interface where there is one."""
+"""Tasks: making renditions outside of a request, in the host's queue where there is one."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -14,18 +15,38 @@ from images_app.renditions import make_renditions, specs_for
 logger = logging.getLogger("images_app.tasks")
 
 
-def task_decorator() -> Any:
-    """Find Django's own (6.0 and later), else its backport's, else None."""
+class DirectTask:
+    """A task where no queue can be had: to enqueue it is to call it."""
+
+    def __init__(self, func: Callable[..., Any]) -> None:
+        self.func = func
+
+    def call(self, *args: Any) -> Any:
+        """Call the function, as the tasks of Django do."""
+        return self.func(*args)
+
+    def enqueue(self, *args: Any) -> None:
+        """Call the function at once."""
+        self.func(*args)
+
+
+def task(func: Callable[..., Any]) -> Any:
+    """Return the function as a task: Django's own (6.0 and later), its backport's, or a DirectTask.
+
+    A worker imports a task by the module and the name of its function, so the task has to
+    stand under that very name: use this as a decorator.
+    """
     for module in ("django.tasks", "django_tasks"):
         try:
-            return import_module(module).task
-        except ImportError:
+            return import_module(module).task(func)
+        except ModuleNotFoundError:
             continue
-    return None
+    return DirectTask(func)
 
 
+@task
 def render_image(image_pk: int) -> int:
-    """Make all renditions of an image that are missing, and answer with how many.
+    """Make all renditions that an image lacks, and return how many were made.
 
     An image that is gone, in the trash, or cannot be rendered now is no failure of the
     task: whoever looks at it makes what is missing.
@@ -40,18 +61,6 @@ def render_image(image_pk: int) -> int:
         return 0
 
 
-_decorator = task_decorator()
-_render_image_task: Any = _decorator and _decorator(render_image)
-
-
 def enqueue_rendering(image: AbstractImage) -> None:
-    """Have an image rendered: by the host's task backend, else at once."""
-    if _render_image_task is None:
-        _render_directly(image.pk)
-    else:
-        _render_image_task.enqueue(image.pk)
-
-
-def _render_directly(image_pk: int) -> None:
-    """Render within the call: the third branch, for Django 5.2 without the backport."""
-    render_image(image_pk)
+    """Have an image rendered by the host's queue, or at once where there is none."""
+    render_image.enqueue(image.pk)

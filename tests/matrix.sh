@@ -4,11 +4,7 @@
 # A Python that is not there is skipped on a laptop, and fails under CI.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-
-find_python() {
-    command -v "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$1".*/bin/python 2>/dev/null | tail -n 1 ||
-        command -v "python$1" || true
-}
+. tests/pythons.sh
 
 status=0
 for version in "$@"; do
@@ -20,7 +16,7 @@ for version in "$@"; do
     fi
     venv=".venv-$version"
     if [ ! -e "$venv/.ready" ] || [ requirements-dev.txt -nt "$venv/.ready" ]; then
-        "$python" -m venv "$venv"
+        "$python" -m venv --clear "$venv"
         "$venv/bin/pip" install --quiet --require-hashes -r requirements-dev.txt
         touch "$venv/.ready"
     fi

@@ -24,6 +24,7 @@ from images_app.contrib.remote.models import RemoteSource
 from images_app.contrib.remote.sources import due_sources, fetch_image, refresh
 from images_app.exceptions import ImagesAppError, StorageUnavailable, UploadRefused
 from images_app.models import Gallery, Image
+from images_app.tasks import DirectTask
 from tests.contrib.remote_servers import PUBLIC, Internet, running
 from tests.contrib.test_remote import SERVERS, AnyHost, rows, send_png
 from tests.models.test_swapped import OWN_ADMIN, OWN_MODEL, SETTINGS, URLS
@@ -324,14 +325,14 @@ def test_task__refreshes(internet, fetched, django_capture_on_commit_callbacks):
 
 
 def test_task__without_tasks_is_a_direct_call(internet, fetched, monkeypatch):
-    monkeypatch.setattr(tasks, "_refresh_source_task", None)
+    monkeypatch.setattr(tasks, "refresh_source", DirectTask(tasks.refresh_source.func))
     tasks.enqueue_refresh(fetched.remote_source)
     assert RemoteSource.objects.get().outcome == "unchanged"
 
 
 def test_task__of_what_is_gone_or_in_the_trash_is_nothing(internet, fetched):
     Image.objects.update(trashed_at=timezone.now())
-    assert tasks.refresh_source(fetched.pk) == tasks.refresh_source(4711) == ""
+    assert tasks.refresh_source.call(fetched.pk) == tasks.refresh_source.call(4711) == ""
 
 
 # --- the command -------------------------------------------------------------------------------
