@@ -8,6 +8,7 @@ VENV := .venv
 DEMO_VENV := .venv-demo
 BENCH_VENV := .venv-bench
 RUN := $(VENV)/bin/python
+SLOWEST := --durations=10 --durations-min=1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help demo test test-slow test-storages check locks matrix bench mutate docs messages lock build clean
@@ -31,15 +32,16 @@ demo: $(DEMO_VENV)/.ready ## make a demo and serve it; PORT=8000, PHOTOS=folder
 	@$(DEMO_VENV)/bin/python manage.py images_demo --port $(PORT) $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 test: $(VENV)/.ready ## the suite, with coverage
-	$(RUN) -m pytest -n auto --cov --cov-report=term --cov-fail-under=95
+	$(RUN) -m pytest -n auto --cov --cov-report=term --cov-fail-under=95 $(SLOWEST)
 
 test-slow: $(VENV)/.ready ## what takes longer: a real browser, real servers, the wheel
-	$(RUN) -m pytest -m slow
+	$(RUN) -m pytest -m "slow and not alone" -n auto --dist loadfile $(SLOWEST)
+	$(RUN) -m pytest -m "slow and alone" $(SLOWEST)
 
 STORED := tests/test_ingest.py tests/test_housekeeping.py tests/test_renditions.py tests/test_forms.py tests/test_people.py tests/test_tasks.py tests/test_asgi.py tests/test_trash.py tests/test_replacing.py tests/test_moving.py tests/uploads tests/views tests/management tests/models
 test-storages: $(VENV)/.ready ## what touches bytes, once more on S3 and on the database
-	IMAGES_TEST_STORAGE=s3 $(RUN) -m pytest -n auto $(STORED)
-	IMAGES_TEST_STORAGE=database $(RUN) -m pytest -n auto $(STORED)
+	IMAGES_TEST_STORAGE=s3 $(RUN) -m pytest -q -n auto $(STORED)
+	IMAGES_TEST_STORAGE=database $(RUN) -m pytest -q -n auto $(STORED)
 
 check: $(VENV)/.ready ## ruff, mypy, imports, migrations, generated docs
 	$(VENV)/bin/ruff format --check .
@@ -54,8 +56,9 @@ check: $(VENV)/.ready ## ruff, mypy, imports, migrations, generated docs
 locks: ## every lock into an empty environment, on Python 3.11 and 3.13
 	bash tests/locks.sh 3.11 3.13
 
+VERSIONS ?= 3.11 3.13
 matrix: ## the suite on Django 5.2 with Python 3.11, and on Django 6.1 with Python 3.13
-	bash tests/matrix.sh 3.11 3.13
+	bash tests/matrix.sh $(VERSIONS)
 
 $(BENCH_VENV)/.ready: benchmarks/requirements.txt
 	$(PYTHON) -m venv --clear $(BENCH_VENV)

@@ -16,7 +16,7 @@ from tests.pictures import bomb_header
 from tests.wire.servers import serving
 from tests.wire.test_servers import Browser
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 LONGEST = 3.0  # seconds that a page may take meanwhile
 PATH = "/admin/images_app/image/add/"
 

@@ -13,7 +13,7 @@ import pytest
 from tests.wire.servers import Server, manage, serving
 from tests.wire.test_servers import Browser
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 MEGABYTE = 2**20
 SIZE = 300 * MEGABYTE
 READERS = 16

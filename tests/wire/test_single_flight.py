@@ -13,7 +13,7 @@ import pytest
 from tests.wire.servers import manage, serving
 from tests.wire.test_servers import Browser
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 URL = """
 from images_app import *
 image = get_image_model().objects.filter(galleries__visibility='members').last()

@@ -20,7 +20,7 @@ from tests.wire.nginx import behind_nginx
 from tests.wire.servers import manage, serving
 from tests.wire.test_servers import Browser
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 # How to deliver: nginx's mode if there is one, and Django's settings.
 SITES = {
     "streaming": (None, "project.settings"),

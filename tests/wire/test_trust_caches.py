@@ -24,7 +24,7 @@ from tests.wire.test_memory import (
 from tests.wire.test_servers import Browser
 from tests.wire.test_trust import galleries, logged_in, signed_url, site
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 REQUESTS = 1000
 # What each way is compared with: Django itself, which sends all bytes.
 PLAIN = {

@@ -13,7 +13,7 @@ from tests.wire.servers import manage, serving
 from tests.wire.test_servers import Browser
 from tests.wire.test_trust import LIFETIME, galleries, logged_in, send, signed_url, site
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 REMEMBERED = 5  # seconds, by auth_request
 
 GIVE = """

@@ -19,7 +19,7 @@ from tests.pictures import picture
 from tests.wire.servers import Server, manage, serving
 from tests.wire.test_servers import Browser
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 MEGABYTE = 2**20
 SIZE = 1024 * MEGABYTE
 BOUND = 32 * MEGABYTE  # more in any one process of the server
