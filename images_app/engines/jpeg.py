@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
-from images_app.engines.splicing import Part
+from images_app.engines.splicing import Part, length_of
 
 _BLOCK = 1 << 16  # bytes
 # Decoders skip what stands between two segments, and within a scan FF 00 is data, FF D0 to FF D7
@@ -75,7 +75,7 @@ def missing_end(file: IO[bytes]) -> int | None:
     That is the end of the file, or where something begins that can be no part of the image:
     cameras append data of their own to panoramas that they never ended.
     """
-    length = file.seek(0, 2)
+    length = length_of(file)
     file.seek(max(0, length - 2))
     if file.read(2) == _END:
         return None  # the usual case, which needs no walk

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from typing import IO, cast
+from typing import IO
 
-from PIL import Image, ImageChops, ImageFile
+from PIL import Image, ImageChops
 
 from images_app.engines import gif, iso_media, jpeg, png, webp
-from images_app.engines.splicing import Part, SplicedFile
+from images_app.engines.splicing import Part, length_of, spliced, whole_file
 
 # Where EXIF has no orientation, Pillow takes one from these. Browsers obey EXIF alone.
 _OTHER_METADATA = ("xmp", "XML:com.adobe.xmp", "Raw profile type exif")
 _LOW = "RGB;16L"  # how to decode the lower byte of each 16-bit sample, which stands last
 
 
-def open_image(file: IO[bytes], formats: Sequence[str]) -> Image.Image:
+def open_image(file: IO[bytes], formats: list[str]) -> Image.Image:
     """Open an image with decoders of Pillow's ``formats`` only; a still is at its first frame.
 
     Its ``info`` has the ICC profile of its colours, also where the file tells them otherwise.
     ``default_image`` there means that the first frame of the decoder is none of an animation.
     """
-    parts = _parts(file)
-    shown = file if parts is None else cast("IO[bytes]", SplicedFile(file, parts))
+    parts = _parts(whole_file(file))
+    shown = file if parts is None else spliced(file, parts)
     shown.seek(0)
     image = Image.open(shown, formats=formats)
     for name in _OTHER_METADATA:
         image.info.pop(name, None)
     if image.format == "PNG":
-        image.info["icc_profile"] = png.read_colors(file)
+        image.info["icc_profile"] = png.read_colors(whole_file(file))
     elif image.format in {"AVIF", "HEIF"} and not image.info.get("icc_profile"):
-        image.info["icc_profile"] = iso_media.read_code_points(file)
+        image.info["icc_profile"] = iso_media.read_code_points(whole_file(file))
     elif image.format == "GIF" and parts is not None:
         image.info["default_image"] = True
     return image
@@ -39,7 +38,6 @@ def open_image(file: IO[bytes], formats: Sequence[str]) -> Image.Image:
 
 def _parts(file: IO[bytes]) -> Sequence[Part] | None:
     """Return the parts of a file to decode; None where that is the whole."""
-    length = file.seek(0, io.SEEK_END)
     file.seek(0)
     head = file.read(12)
     if head.startswith(b"\xff\xd8"):
@@ -48,9 +46,9 @@ def _parts(file: IO[bytes]) -> Sequence[Part] | None:
     if head.startswith(b"\x89PNG"):
         return png.needed_parts(file)
     if head.startswith(b"GIF8"):
-        return gif.with_empty_screen(file, length)
+        return gif.with_empty_screen(file, length_of(file))
     if head[:4] == b"RIFF" and head[8:] == b"WEBP":
-        return webp.announced_parts(file, length)
+        return webp.announced_parts(file, length_of(file))
     return None
 
 
@@ -69,7 +67,8 @@ def load(image: Image.Image, file: IO[bytes]) -> None:
     """
     go_to_first_frame(image)
     image.load()
-    if image.format == "PNG" and (transparent := png.deep_transparency(file)) is not None:
+    transparent = png.deep_transparency(whole_file(file)) if image.format == "PNG" else None
+    if transparent is not None:
         image.putalpha(_deep_alpha(image, file, transparent))
         image.info.pop("transparency", None)
 
@@ -84,13 +83,13 @@ def check_whole_jpeg(file: IO[bytes]) -> None:
         OSError: where a part of the picture is missing.
 
     """
-    file.seek(0)
+    file = whole_file(file)
     end = jpeg.missing_end(file) if file.read(2) == b"\xff\xd8" else None
     if end is None:
         return
     pictures = []
     for parts in (jpeg.ended(end), jpeg.ended_otherwise(end)):
-        with Image.open(SplicedFile(file, parts), formats=["JPEG"]) as image:
+        with Image.open(spliced(file, parts), formats=["JPEG"]) as image:
             image.load()
             pictures.append(image._new(image.im))  # noqa: SLF001 (nothing public shares pixels)
     one, other = pictures
@@ -102,8 +101,8 @@ def _deep_alpha(
     image: Image.Image, file: IO[bytes], transparent: tuple[int, int, int]
 ) -> Image.Image:
     """Return which pixels of 16 bits are not exactly of the transparent colour."""
-    shown = SplicedFile(file, png.needed_parts(file))
-    with cast("ImageFile.ImageFile", Image.open(shown, formats=["PNG"])) as low:
+    shown = spliced(file, png.needed_parts(whole_file(file)))
+    with Image.open(shown, formats=["PNG"]) as low:
         low.tile = [tile._replace(args=_LOW) for tile in low.tile]
         low.load()
         differing = Image.new("L", image.size, 0)

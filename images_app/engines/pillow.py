@@ -14,6 +14,7 @@ from images_app.engines.exif import read_camera, read_location, read_orientation
 from images_app.engines.film import Film, count_frames, loop_option
 from images_app.engines.opening import check_whole_jpeg, load, open_image
 from images_app.engines.resizing import Cut, Decoded, resize_all, whole
+from images_app.engines.splicing import whole_file
 from images_app.engines.structure import count_scans, count_texts
 from images_app.engines.watermarking import marker_of
 from images_app.exceptions import RenderFailed, UploadRefused
@@ -73,10 +74,10 @@ class PillowEngine:
         """Read the header; see Engine."""
         with _refusing(UploadRefused("too_many_pixels", limit=max_pixels // 1_000_000)):
             # Counted first: the decoder works on every part as soon as it opens the file.
-            file.seek(0)
-            head = file.read(2)
-            scans = count_scans(file) if head == _JPEG_HEAD else 1
-            texts = count_texts(file) if head == _PNG_HEAD else 0
+            view = whole_file(file)
+            head = view.read(2)
+            scans = count_scans(view) if head == _JPEG_HEAD else 1
+            texts = count_texts(view) if head == _PNG_HEAD else 0
             with _open(file, formats) as image:
                 return Header(
                     format=_OUR_NAMES[image.format or ""],

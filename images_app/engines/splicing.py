@@ -6,13 +6,32 @@ import io
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import IO
+from typing import IO, cast
 
 Part = tuple[int, int] | bytes  # from and to where in the original, or bytes to put in
 
 
-class SplicedFile(io.RawIOBase):
-    """Some parts of a file, and some bytes between them, one behind the other, to be read."""
+def length_of(file: IO[bytes]) -> int:
+    """Return the length of a file in bytes, of a mapped one too, whose ``seek`` tells nothing."""
+    file.seek(0, io.SEEK_END)
+    return file.tell()
+
+
+def whole_file(file: IO[bytes]) -> IO[bytes]:
+    """Return a view in which positions behind the end are none to fail for.
+
+    A mapped file refuses to go there, and damaged files lead there.
+    """
+    return spliced(file, [(0, length_of(file))])
+
+
+def spliced(file: IO[bytes], parts: Sequence[Part]) -> IO[bytes]:
+    """Return some parts of a file, and some bytes between them, as one file to read."""
+    return cast("IO[bytes]", _SplicedFile(file, parts))
+
+
+class _SplicedFile(io.RawIOBase):
+    """See ``spliced``."""
 
     def __init__(self, file: IO[bytes], parts: Sequence[Part]) -> None:
         super().__init__()
