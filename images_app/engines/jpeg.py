@@ -86,7 +86,9 @@ def missing_end(file: IO[bytes]) -> int | None:
         if is_behind_a_scan and (segment.marker not in _BEHIND_A_SCAN or segment.end > length):
             return segment.start
         is_behind_a_scan = is_behind_a_scan or segment.marker == START_OF_SCAN
-    return length
+    start = max(0, length - _BLOCK)
+    file.seek(start)
+    return start + len(file.read().rstrip(b"\xff"))  # half a marker would change what follows
 
 
 def ended(end: int) -> list[Part]:

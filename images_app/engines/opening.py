@@ -7,7 +7,7 @@ from typing import IO
 
 from PIL import Image, ImageChops
 
-from images_app.engines import gif, iso_media, jpeg, png, webp
+from images_app.engines import bmp, gif, iso_media, jpeg, png, webp
 from images_app.engines.splicing import Part, length_of, spliced, whole_file
 
 # Where EXIF has no orientation, Pillow takes one from these. Browsers obey EXIF alone.
@@ -49,6 +49,8 @@ def _parts(file: IO[bytes]) -> Sequence[Part] | None:
         return gif.with_empty_screen(file, length_of(file))
     if head[:4] == b"RIFF" and head[8:] == b"WEBP":
         return webp.announced_parts(file, length_of(file))
+    if head.startswith(b"BM"):
+        return bmp.masked_parts(file, length_of(file))
     return None
 
 

@@ -66,7 +66,7 @@ _GLANCE = (64, 64)  # pixels that are enough for the dominant colour
 class PillowEngine:
     """Decodes with Pillow, once for each call, however many still renditions it makes."""
 
-    output_version = 2
+    output_version = 3
     input_formats = _INPUT_FORMATS
     draws_watermarks = True
 

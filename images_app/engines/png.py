@@ -14,6 +14,8 @@ from images_app.engines.splicing import Part
 _SIGNATURE = 8  # bytes
 _MOST_PARTS = 10_000  # chunks that are no pixels; encoders write dozens
 _PIXELS = frozenset({b"IDAT", b"fdAT"})
+_ANIMATION = frozenset({b"acTL", b"fcTL", b"fdAT"})
+_NUMBERED = frozenset({b"fcTL", b"fdAT"})
 _NEEDED = frozenset({b"IHDR", b"PLTE", b"IEND", b"fcTL"}) | _PIXELS
 _HELPFUL = frozenset({b"tRNS", b"acTL", b"eXIf"})
 _COLORS = frozenset({b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM"})
@@ -67,10 +69,14 @@ def needed_parts(file: IO[bytes]) -> list[Part]:
     """Return the parts that show the picture: without texts, colours and what is unknown.
 
     What a picture can do without must not be what it fails for: a long text, or a wrong sum
-    over a comment. Colours are read apart, see ``read_colors``.
+    over a comment. Colours are read apart, see ``read_colors``. An animation whose parts are
+    out of order is none (11.3.2).
     """
     parts: list[tuple[int, int]] = [(0, _SIGNATURE)]
+    is_animated = _is_in_order(file)
     for chunk in _chunks(file):
+        if chunk.kind in _ANIMATION and not is_animated:
+            continue
         if chunk.kind not in _NEEDED and (chunk.kind not in _HELPFUL or _data(file, chunk) is None):
             continue
         end = chunk.start + 12 + chunk.length
@@ -79,6 +85,18 @@ def needed_parts(file: IO[bytes]) -> list[Part]:
         else:
             parts.append((chunk.start, end))
     return list(parts)
+
+
+def _is_in_order(file: IO[bytes]) -> bool:
+    """Return whether the parts of an animation are numbered from zero on."""
+    expected = 0
+    for chunk in _chunks(file):
+        if chunk.kind in _NUMBERED:
+            file.seek(chunk.start + 8)
+            if int.from_bytes(file.read(4), "big") != expected:
+                return False
+            expected += 1
+    return True
 
 
 def read_colors(file: IO[bytes]) -> Colors:

@@ -30,9 +30,8 @@ _PRIMARIES = {
 _GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0}  # by code points (ITU-T H.273, table 3)
 _PQ, _HLG = 16, 18
 _STEPS = 4096  # of a curve; dark tones of PQ need as many
-_REFERENCE_WHITE = 203  # cd/m², shown as white (ITU-R BT.2408, 2.1)
-_HLG_PEAK = 1000  # cd/m², of its reference display (ITU-R BT.2100, table 5)
-_KNEE = 0.75  # of white; brighter tones are drawn together
+_REFERENCE_WHITE = 203  # cd/m² (ITU-R BT.2408, 2.1)
+_PEAK = 1000  # cd/m², shown as white; that of HLG's reference display (ITU-R BT.2100, table 5)
 _LARGEST_GAMMA = 10.0
 _BRADFORD: _Matrix = (
     (0.8951, 0.2664, -0.1614),
@@ -88,20 +87,25 @@ def _perceptual(value: float) -> float:
     """Return the light of a PQ value as sRGB can show it (ITU-R BT.2100, table 4)."""
     root = value ** (1 / 78.84375)
     light = (max(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root)) ** (1 / 0.1593017578125)
-    return _rolled_off(light * 10_000 / _REFERENCE_WHITE)
+    return _toned_down(light * 10_000 / _REFERENCE_WHITE)
 
 
 def _hybrid(value: float) -> float:
     """Return the light of an HLG value as sRGB can show it (ITU-R BT.2100, table 5)."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     scene = value * value / 3 if value <= 0.5 else (exp((value - c) / a) + b) / 12  # noqa: PLR2004
-    return _rolled_off(scene**1.2 * _HLG_PEAK / _REFERENCE_WHITE)
+    return _toned_down(scene**1.2 * _PEAK / _REFERENCE_WHITE)
 
 
-def _rolled_off(light: float) -> float:
-    """Return light as it is up to the knee; what is brighter comes ever closer to white."""
-    room = 1 - _KNEE
-    return light if light <= _KNEE else _KNEE + room * (1 - exp((_KNEE - light) / room))
+def _toned_down(light: float) -> float:
+    """Return light from 0 to the peak as light from 0 to 1 (Reinhard's curve, as in Chromium).
+
+    Args:
+        light: 1 is reference white, which becomes a light grey to leave room for highlights.
+
+    """
+    peak = _PEAK / _REFERENCE_WHITE
+    return min(1.0, light * (1 + light / peak**2) / (1 + light))
 
 
 def _profile(primaries: Sequence[tuple[float, float]], curve: Callable[[float], float]) -> bytes:
