@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import Any
+from typing import IO, Any, cast
 
 from django.core.files import File
 from django.core.files.storage import storages
@@ -20,6 +20,8 @@ from django.utils import timezone
 from images_app.conf import get_engine, get_limits, get_settings
 from images_app.database import database_failures_told
 from images_app.engines import Header, Inspection
+from images_app.engines.jpeg import ended, missing_end
+from images_app.engines.splicing import spliced, whole_file
 from images_app.exceptions import StorageUnavailable
 from images_app.http import safe_filename
 from images_app.models import (
@@ -152,8 +154,15 @@ def as_kept(file: File[bytes]) -> Iterator[File[bytes]]:
         UploadRefused: when it cannot be taken apart.
 
     """
-    with stripped(file) if get_settings().strip_originals else nullcontext(file) as kept:
+    with stripped(_ended(file)) if get_settings().strip_originals else nullcontext(file) as kept:
         yield kept
+
+
+def _ended(file: File[bytes]) -> File[bytes]:
+    """Return a file that ends where its picture does, if it is a JPEG that lacks its end."""
+    source = whole_file(cast("IO[bytes]", file))
+    end = missing_end(source) if source.read(2) == b"\xff\xd8" else None
+    return file if end is None else File(spliced(source, ended(end)), name=file.name)
 
 
 def record_extras(image: AbstractImage, inspection: Inspection) -> None:

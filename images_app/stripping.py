@@ -23,12 +23,11 @@ _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]", re.DOTALL)
 # Frames, scans, tables, restart intervals, numbers of lines, and the end: the picture itself.
 _PICTURE = frozenset({*range(0xC0, 0xD0), _EOI, _SOS, 0xDB, 0xDC, 0xDD}) - {0xC8}
 _JFIF, _ADOBE, _ICC = b"JFIF\0", b"Adobe", b"ICC_PROFILE\0"
-_EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
+_EXIF = b"Exif\0\0"
 _JFIF_LENGTH, _ADOBE_LENGTH = 14, 12  # bytes; a thumbnail follows the first, nothing the other
 _ORIENTATION = 0x0112
 _SHORT = 3  # a type of numbers in a TIFF
 _LENGTHS = {_SHORT: 2, 4: 4}  # bytes of a number of that type
-_XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)([1-8])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +152,6 @@ def _next_marker(source: IO[bytes], position: int) -> int:
 def _read_head(source: IO[bytes]) -> _Head:
     jfif, parts, has_signature = b"", [], False
     exif: bytes | None = None
-    by_xmp: int | None = None
     for segment in _segments(source):
         if segment.marker == _SOS:
             break
@@ -164,8 +162,6 @@ def _read_head(source: IO[bytes]) -> _Head:
             jfif = _jfif_without_thumbnail(payload)
         elif payload.startswith(_EXIF):
             exif = payload[len(_EXIF) :] if exif is None else exif
-        elif payload.startswith(_XMP) and (match := _XMP_ORIENTATION.search(payload)):
-            by_xmp = by_xmp or int(match[1])
         elif payload.startswith(_ICC):
             parts.append(tuple(payload[len(_ICC) : len(_ICC) + 2]))
             has_signature |= payload[len(_ICC) + 2 :][36:40] == b"acsp"
@@ -174,7 +170,7 @@ def _read_head(source: IO[bytes]) -> _Head:
     whole = [(number, len(parts)) for number in range(1, len(parts) + 1)]
     return _Head(
         jfif=jfif,
-        orientation=_orientation_of(exif or b"") or by_xmp or 1,
+        orientation=_orientation_of(exif or b"") or 1,
         has_whole_profile=has_signature and sorted(parts) == whole,
     )
 

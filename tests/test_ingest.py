@@ -584,6 +584,14 @@ def test_stripping__keeps_camera_and_time_in_the_record_and_the_place_nowhere(se
     assert (image.byte_size, image.checksum) == (len(kept), hashlib.sha256(kept).hexdigest())
 
 
+@pytest.mark.parametrize("trailer", [b"", b"\xff\xf5GPS of a panorama"])
+def test_stripping__of_a_picture_without_an_end_gives_it_one(settings, trailer):
+    settings.IMAGES_APP = {"STRIP_ORIGINALS": True}
+    content = picture()
+    kept = bytes_of(ingest_image(upload(content=content.removesuffix(b"\xff\xd9") + trailer)))
+    assert kept == content
+
+
 def test_interruption__leaves_no_file(monkeypatch, nothing_kept):
     def interrupt(self, *args, **kwargs):
         raise KeyboardInterrupt

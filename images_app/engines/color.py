@@ -43,6 +43,8 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """Convert to sRGB, which every browser assumes where no profile is sent."""
     mode = "RGBA" if image.mode in {"RGBA", "LA"} else "RGB"
     if profile:
+        if profile[16:20] == b"RGB " and image.mode in {"L", "LA"}:
+            image = image.convert(mode)  # a profile for colours counts for grey ones too
         with contextlib.suppress(ImageCms.PyCMSError, OSError, ValueError):
             return _convert_profile(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), mode)
     return image.convert(mode)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import re
 from typing import Any
@@ -11,6 +12,24 @@ from PIL import ExifTags, Image
 from images_app.engines.base import HIGHEST, MOST_OFFSET, Camera, Coordinates
 
 _LONGEST_TEXT = 100
+_LARGEST_SHORT = 65_535
+# EXIF writes 2021:02:03 04:05:06; scanners, phones and programs write the others.
+_TIME = re.compile(
+    r"(\d{4})[:/.-](\d\d)[:/.-](\d\d)[ T](\d\d):(\d\d):(\d\d)\s*(Z|[+-]\d\d:\d\d)?", re.ASCII
+)
+_TIMES = (
+    (
+        ExifTags.Base.DateTimeOriginal,
+        ExifTags.Base.SubsecTimeOriginal,
+        ExifTags.Base.OffsetTimeOriginal,
+    ),
+    (
+        ExifTags.Base.DateTimeDigitized,
+        ExifTags.Base.SubsecTimeDigitized,
+        ExifTags.Base.OffsetTimeDigitized,
+    ),
+)
+_OFFSET_OF_CHANGE = ExifTags.Base.OffsetTime  # the same clock wrote it
 _OFFSET = re.compile(r"[+-]\d\d:\d\d", re.ASCII)
 _FRACTION = re.compile(r"\d{1,20}", re.ASCII)
 _SIGNS = {"N": 1, "S": -1, "E": 1, "W": -1}
@@ -19,7 +38,7 @@ _DIGITS = 7  # after the point, of degrees: a centimetre
 
 
 def read_orientation(image: Image.Image) -> int:
-    """Answer with the EXIF orientation, 1 (upright) where it is absent or nonsense."""
+    """Return the EXIF orientation, 1 (upright) where it is absent or nonsense."""
     value = _tags(image).get(ExifTags.Base.Orientation, 1)
     return value if isinstance(value, int) and 1 <= value <= 8 else 1  # noqa: PLR2004
 
@@ -33,25 +52,45 @@ def read_camera(image: Image.Image) -> Camera:
         lens=_text(exposure.get(ExifTags.Base.LensModel)),
         exposure_time=_positive(exposure.get(ExifTags.Base.ExposureTime)),
         f_number=_positive(exposure.get(ExifTags.Base.FNumber)),
-        iso=_whole(exposure.get(ExifTags.Base.ISOSpeedRatings)),
+        iso=_iso(exposure),
         focal_length=_positive(exposure.get(ExifTags.Base.FocalLength)),
         utc_offset=_minutes(read_taken_at(image)),
     )
 
 
 def read_taken_at(image: Image.Image) -> dt.datetime | None:
-    """Answer with the time of the exposure, aware where the camera knew its offset."""
+    """Return the time of the exposure, aware where the camera knew its offset.
+
+    A scan without a time of exposure has the time of its digitising. The time of the last
+    change (``DateTime``) is that of no exposure, and is never taken.
+    """
     exposure = _exposure_tags(image)
-    text = _text(exposure.get(ExifTags.Base.DateTimeOriginal))
-    try:
-        taken_at = dt.datetime.strptime(text, "%Y:%m:%d %H:%M:%S")  # noqa: DTZ007
-    except ValueError:
+    for tag, fraction, offset in _TIMES:
+        taken_at = _time(_text(exposure.get(tag)))
+        if taken_at is not None:
+            digits = _text(exposure.get(fraction))
+            if _FRACTION.fullmatch(digits):  # what stands behind the point (EXIF 3.0, 4.6.6.6)
+                taken_at = taken_at.replace(microsecond=int(f"{digits:0<6.6}"))
+            zones = [_zone(_text(exposure.get(each))) for each in (offset, _OFFSET_OF_CHANGE)]
+            return taken_at.replace(tzinfo=taken_at.tzinfo or zones[0] or zones[1])
+    return None
+
+
+def _time(text: str) -> dt.datetime | None:
+    """Return a time in one of the ways in which devices write it; midnight may be 24:00:00."""
+    found = _TIME.fullmatch(text)
+    if found is None:
         return None
-    fraction = _text(exposure.get(ExifTags.Base.SubsecTimeOriginal))
-    if _FRACTION.fullmatch(fraction):  # what stands behind the point (EXIF 3.0, 4.6.6.6)
-        taken_at = taken_at.replace(microsecond=int(f"{fraction:0<6.6}"))
-    zone = _zone(_text(exposure.get(ExifTags.Base.OffsetTimeOriginal)))
-    return taken_at.replace(tzinfo=zone)
+    *parts, offset = found.groups()
+    year, month, day, hour, minute, second = map(int, parts)
+    try:
+        if (hour, minute, second) == (24, 0, 0):
+            time = dt.datetime(year, month, day) + dt.timedelta(days=1)  # noqa: DTZ001
+        else:
+            time = dt.datetime(year, month, day, hour, minute, second)  # noqa: DTZ001
+    except (ValueError, OverflowError):
+        return None
+    return time.replace(tzinfo=dt.UTC if offset == "Z" else _zone(offset or ""))
 
 
 def read_location(image: Image.Image) -> Coordinates | None:
@@ -122,12 +161,26 @@ def _altitude(value: Any, reference: Any) -> float | None:
 
 
 def _text(value: object) -> str:
-    if isinstance(value, bytes):
-        value = value.decode("ascii", "replace")
+    """Return a text of EXIF, which is ASCII by the standard and UTF-8 by its newer cameras."""
+    if isinstance(value, str):  # as the decoder reads it, each byte for itself
+        with contextlib.suppress(UnicodeError):
+            value = value.encode("latin-1").decode("utf-8")
+    elif isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
     if not isinstance(value, str):
         return ""
     printable = "".join(c for c in value if c.isprintable())
     return printable.strip()[:_LONGEST_TEXT]
+
+
+def _iso(exposure: dict[int, Any]) -> int | None:
+    """Return the sensitivity; what fits no short number stands in a long one (EXIF 3.0, 4.6.6)."""
+    iso = _whole(exposure.get(ExifTags.Base.ISOSpeedRatings))
+    if iso != _LARGEST_SHORT:
+        return iso
+    long = (ExifTags.Base.RecommendedExposureIndex, ExifTags.Base.ISOSpeed)
+    known = (_whole(exposure.get(tag)) for tag in long)
+    return next((iso for iso in known if iso is not None), None)
 
 
 def _number(value: Any) -> float | None:

@@ -9,6 +9,7 @@ from PIL import Image
 
 _SHORTEST = 20  # milliseconds; browsers take anything quicker for a mistake,
 _INSTEAD = 100  # and show it for so long
+_TO_BACKGROUND = 2  # a disposal of GIF
 _LONGEST = 655_350  # the longest that GIF can say
 _MOST_PLAYS = 65_535  # the most that WebP can say; more is for ever
 
@@ -26,7 +27,8 @@ class Film(Image.Image):
         super().__init__()
         self.durations: list[int] = []  # milliseconds; grows with the frames that were seen
         self._source, self._develop = source, develop
-        # A PNG may begin with a picture that is shown only where animation is not.
+        # A PNG may begin with a picture that is shown only where animation is not, and a GIF is
+        # given an empty one.
         self._first = int(bool(source.info.get("default_image")))
         self.n_frames = count_frames(source)
         self._canvas = source.size
@@ -45,6 +47,8 @@ class Film(Image.Image):
             # A GIF may grow from frame to frame, beyond every limit that was checked.
             raise SyntaxError("the canvas grows")
         self._source.load()
+        if self._first and self._source.format == "GIF":
+            _empty_behind(self._source)
         developed = self._develop(self._source)
         self.im, self._mode, self._size = developed.im, developed.mode, developed.size
         self._at = frame
@@ -55,6 +59,13 @@ class Film(Image.Image):
     def tell(self) -> int:
         """Answer with the number of the frame."""
         return self._at
+
+
+def _empty_behind(image: Any) -> None:
+    """Have a frame leave nothing behind where it asks for the background, which is transparent."""
+    if image.disposal_method == _TO_BACKGROUND and image.dispose_extent is not None:
+        left, top, right, bottom = image.dispose_extent
+        image.dispose = Image.new("RGBA", (right - left, bottom - top)).im
 
 
 def count_frames(image: Image.Image) -> int:

@@ -12,7 +12,9 @@ from images_app.engines.base import Header, Inspection, Output
 from images_app.engines.color import dominant_color, flatten, harden
 from images_app.engines.exif import read_camera, read_location, read_orientation, read_taken_at
 from images_app.engines.film import Film, count_frames, loop_option
+from images_app.engines.opening import check_whole_jpeg, load, open_image
 from images_app.engines.resizing import Cut, Decoded, resize_all, whole
+from images_app.engines.splicing import whole_file
 from images_app.engines.structure import count_scans, count_texts
 from images_app.engines.watermarking import marker_of
 from images_app.exceptions import RenderFailed, UploadRefused
@@ -64,7 +66,7 @@ _GLANCE = (64, 64)  # pixels that are enough for the dominant colour
 class PillowEngine:
     """Decodes with Pillow, once for each call, however many still renditions it makes."""
 
-    output_version = 2
+    output_version = 3
     input_formats = _INPUT_FORMATS
     draws_watermarks = True
 
@@ -72,10 +74,10 @@ class PillowEngine:
         """Read the header; see Engine."""
         with _refusing(UploadRefused("too_many_pixels", limit=max_pixels // 1_000_000)):
             # Counted first: the decoder works on every part as soon as it opens the file.
-            file.seek(0)
-            head = file.read(2)
-            scans = count_scans(file) if head == _JPEG_HEAD else 1
-            texts = count_texts(file) if head == _PNG_HEAD else 0
+            view = whole_file(file)
+            head = view.read(2)
+            scans = count_scans(view) if head == _JPEG_HEAD else 1
+            texts = count_texts(view) if head == _PNG_HEAD else 0
             with _open(file, formats) as image:
                 return Header(
                     format=_OUR_NAMES[image.format or ""],
@@ -91,8 +93,9 @@ class PillowEngine:
         with _refusing(), _open(file, formats) as image:
             camera, taken_at = read_camera(image), read_taken_at(image)
             location, orientation = read_location(image), _orientation_of(image)
+            check_whole_jpeg(file)
             image.draft("RGB", _GLANCE)
-            image.load()
+            load(image, file)
             color = dominant_color(image)
             return Inspection(
                 orientation=orientation,
@@ -164,8 +167,7 @@ def _failing() -> Iterator[None]:
 
 
 def _open(file: IO[bytes], formats: Iterable[str]) -> Image.Image:
-    file.seek(0)
-    return Image.open(file, formats=[_PILLOW_NAMES[name] for name in formats])
+    return open_image(file, [_PILLOW_NAMES[name] for name in formats])
 
 
 def _count_frames(image: Image.Image) -> int:
@@ -180,8 +182,8 @@ def _decode_frames(image: Image.Image) -> int:
     """
     frames = _count_frames(image)
     if frames > 1:
-        film = Film(image, lambda frame: frame)
         try:
+            film = Film(image, lambda frame: frame)
             for number in range(frames):
                 film.seek(number)
         except SyntaxError:
@@ -216,8 +218,9 @@ def _decode(source: IO[bytes], source_format: str, full_size: Size, scale: float
     wanted = round(full_size[0] * scale), round(full_size[1] * scale)
     with _open(source, (source_format,)) as image:
         orientation = _orientation_of(image)
+        check_whole_jpeg(source)
         drafted = image.draft(None, wanted[::-1] if orientation in _SIDEWAYS else wanted)
-        image.load()
+        load(image, source)
         # The pixels alone: the decoder, which goes now, holds as much again, for WebP thrice.
         pixels = image._new(image.im)  # noqa: SLF001 (nothing public shares pixels)
         return Decoded(

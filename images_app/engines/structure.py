@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import IO
 
-_BLOCK = 1 << 16  # bytes
-# Decoders skip what stands between two segments, and within a scan FF 00 is data, FF D0 to FF D7
-# restart it, and FF FF fills (ITU T.81, B.1.1).
-_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]", re.DOTALL)
-_START_OF_IMAGE, _END_OF_IMAGE, _START_OF_SCAN = 0xD8, 0xD9, 0xDA
+from images_app.engines.jpeg import START_OF_SCAN, segments
+
 _PNG_SIGNATURE = 8  # bytes
 _PNG_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _PNG_DATA = frozenset({b"IDAT", b"fdAT"})
@@ -23,32 +19,7 @@ def count_scans(file: IO[bytes]) -> int:
         ValueError: where there are so many parts that counting them is work.
 
     """
-    scans, position = 0, 0
-    for _ in range(_MOST_PARTS):
-        position = _next_marker(file, position)
-        file.seek(position)
-        head = file.read(4)
-        if len(head) < 4 or head[1] == _END_OF_IMAGE:  # noqa: PLR2004
-            return scans
-        if head[1] == _START_OF_IMAGE:
-            position += 2
-            continue
-        scans += head[1] == _START_OF_SCAN
-        position += 2 + max(2, int.from_bytes(head[2:4], "big"))
-    raise ValueError("too many segments")
-
-
-def _next_marker(file: IO[bytes], position: int) -> int:
-    """Answer with where the next marker stands, or the end."""
-    file.seek(position)
-    while block := file.read(_BLOCK):
-        match = _MARKER.search(block)
-        if match:
-            return position + match.start()
-        is_cut = block.endswith(b"\xff") and len(block) > 1  # perhaps a marker's first half
-        position += len(block) - is_cut
-        file.seek(position)
-    return position
+    return sum(segment.marker == START_OF_SCAN for segment in segments(file))
 
 
 def count_texts(file: IO[bytes]) -> int:
