@@ -42,8 +42,8 @@ def may_give(viewer: Viewer, obj: Any, access: Access, until: datetime | None) -
     """Tell whether the viewer may give this access on to others.
 
     Nobody gives more than they have, or for longer; nor by what a link has lent them. In a
-    gallery they need the level on every image: staff may reach galleries whose images they may
-    not see.
+    gallery they need the level on every image, also on those in the trash, which may come back:
+    staff may reach galleries whose images they may not see.
 
     Args:
         viewer: who gives.
@@ -80,9 +80,10 @@ def _has(viewer: Viewer, obj: Any, access: Access) -> bool:
     if not isinstance(obj, Gallery):
         return True
     level = access if isinstance(access, Level) else Level.ORIGINAL  # what a right gives besides
-    reached = ImageQuerySet(get_image_model()).visible_to(viewer, level, annotate=False)
-    hanging = obj.items.filter(image__trashed_at=None)
-    return not hanging.exclude(image__in=reached.order_by().values("pk")).exists()
+    # Not visible_to, which shows nothing of the trash: what is restored hangs where it hung.
+    every = ImageQuerySet(get_image_model())
+    reached = get_policy().images(viewer, every, level, annotate=False)
+    return not obj.items.exclude(image__in=reached.order_by().values("pk")).exists()
 
 
 @sensitive_variables("password", "token")

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from images_app.access import Right, Viewer
 from images_app.models import Gallery, GalleryItem, Grant, Image
+from images_app.trash import trash
 from images_app.views.authorise import is_reachable
 from tests.pictures import upload
 
@@ -283,9 +284,12 @@ SHARING = ("change_gallery", "add_grant", "change_grant", "view_grant")
     ],
 )
 @pytest.mark.parametrize("given", ["10", "20", "30", "change", "share", "delete"])
+@pytest.mark.parametrize("is_trashed", [False, True])
 def test_grant__on_a_gallery_gives_no_more_than_the_giver_has(
-    staff_with, secret, permissions, allowed, given
+    staff_with, secret, permissions, allowed, given, is_trashed
 ):
+    if is_trashed:  # and may come back
+        trash(Image.objects.all())
     client = staff_with(*SHARING, *permissions)
     kind = "level" if given.isdigit() else "right"
     form = gallery_form(secret, **grant_form(client.user, **{kind: given}))
@@ -303,11 +307,33 @@ def test_grant__the_owner_of_a_gallery_gives_every_level(staff_with, secret):
     assert Grant.objects.get().level == 30
 
 
-def test_grant__trashed_images_stand_in_nobodys_way(staff_with, open_gallery):
+def test_grant__trashed_images_that_the_giver_would_see_are_in_no_way(staff_with, open_gallery):
     client = staff_with(*SHARING)
     form = gallery_form(open_gallery, **grant_form(client.user, level=20))
     assert client.post(change_url(open_gallery), form).status_code == 302
     assert Grant.objects.get().level == 20
+
+
+@pytest.mark.parametrize("is_trashed", [False, True])
+@pytest.mark.parametrize(("permissions", "is_opened"), [((), False), (("view_image",), True)])
+def test_visibility__of_a_gallery_opens_no_more_than_is_seen(
+    staff_with, secret, permissions, is_opened, is_trashed
+):
+    """On its page and in bulk; where its images were taken is told likewise."""
+    if is_trashed:
+        trash(Image.objects.all())
+    client = staff_with("change_gallery", *permissions)
+    form = gallery_form(secret, visibility="public", shows_locations="on")
+    assert client.post(change_url(secret), form).status_code == 302
+    secret.refresh_from_db()
+    assert (secret.visibility == "public") is secret.shows_locations is is_opened
+    Gallery.objects.update(visibility="private")
+    chosen = {"action": "change_visibility", "_selected_action": [secret.pk]}
+    client.post(
+        reverse("admin:images_app_gallery_changelist"),
+        {**chosen, "confirmed": "yes", "visibility": "members"},
+    )
+    assert (Gallery.objects.get().visibility == "members") is is_opened
 
 
 def test_grant__one_of_more_is_not_moved_to_another_holder(staff_with, secret, make_user):

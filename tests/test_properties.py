@@ -39,6 +39,7 @@ from images_app.sharing import (
     unlock,
     unlocked_links,
 )
+from images_app.trash import restore, trash
 
 pytestmark = pytest.mark.django_db
 THOROUGH = int(os.environ.get("IMAGES_TEST_THOROUGH", "0"))  # how many times as many examples
@@ -209,7 +210,7 @@ PERMISSIONS = (
     ("change_gallery",),
     ("view_gallery", "delete_gallery"),
 )
-N_USERS, N_GALLERIES, N_IMAGES = 4, 3, 4
+N_USERS, N_GROUPS, N_GALLERIES, N_IMAGES = 4, 2, 3, 4
 # Level and watermark.
 TERMS_OF_LINKS = [(10, ""), (20, ""), (30, ""), (10, "proof"), (20, "proof"), (20, "client")]
 users = st.integers(0, N_USERS - 1)
@@ -584,7 +585,7 @@ class Sharing(RuleBasedStateMachine):
 
     After each action, what everybody has, now and on some later days, is compared with what they
     had before. What was won must have been the actor's at that time, and not by a link; and the
-    actor wins nothing.
+    actor wins nothing. What lies in the trash counts as if it were restored, which it may be.
     """
 
     @initialize(
@@ -614,6 +615,7 @@ class Sharing(RuleBasedStateMachine):
             model(username=f"{n}", is_staff=is_staff and n == 3) for n in range(N_USERS)
         )
         self.people[3].user_permissions.add(Permission.objects.get(codename="change_gallery"))
+        self.groups = Group.objects.bulk_create(Group(name=f"{n}") for n in range(N_GROUPS))
         self.sessions = [SessionStore() for _ in range(N_USERS + 1)]  # the last is nobody's
         self.galleries = Gallery.objects.bulk_create(
             Gallery(
@@ -664,7 +666,7 @@ class Sharing(RuleBasedStateMachine):
             except PermissionDenied:
                 return
             self.links.append(link)
-        facts = Facts.read()
+        facts = self.facts()
         opened = UnlockedLink(id=link.pk, password_version=link.password_version)
         for kind, key, day in own:
             level = facts.level(Person(links=(opened,)), kind, key, self.day(day))
@@ -709,16 +711,16 @@ class Sharing(RuleBasedStateMachine):
 
     @rule(
         actor=actors,
-        user=users,
+        holder=st.integers(0, N_USERS + N_GROUPS - 1),
         wanted=wishes,
         access=st.sampled_from([*ACCESSES, *Right, *Right]),
         days=st.sampled_from(TERMS),
     )
-    def grant(self, actor, user, wanted, access, days):
+    def grant(self, actor, holder, wanted, access, days):
         row, until = self.aimed(actor, wanted), self.after(days)
         if may_give(self.viewer(actor), row, access, until):
             with self.watched(actor):
-                self.put_grant(self.people[user], row, access, until)
+                self.put_grant([*self.people, *self.groups][holder], row, access, until)
 
     @rule(actor=actors, gallery=st.integers(0, 2), image=st.integers(0, 3))
     def hang(self, actor, gallery, image):
@@ -728,6 +730,54 @@ class Sharing(RuleBasedStateMachine):
         if get_policy().may_add(viewer, self.galleries[gallery]) and theirs.exists():
             with self.watched(actor):
                 self.galleries[gallery].append(row)
+
+    @rule(actor=actors, number=st.integers(0, 9), gallery=st.none() | st.integers(0, 2))
+    def move(self, actor, number, gallery):
+        """As the admin does: to another gallery it takes what hanging takes, away from one less."""
+        items = GalleryItem.objects.order_by("pk")
+        if not items:
+            return
+        item, viewer = items[number % len(items)], self.viewer(actor)
+        changeable = Gallery.objects.visible_to(viewer, Right.CHANGE, annotate=False)
+        seen = Image.objects.visible_to(viewer, Level.PREVIEW, annotate=False)
+        if not (changeable.filter(pk=item.gallery_id) and seen.filter(pk=item.image_id)):
+            return
+        if gallery is None:
+            with self.watched(actor):
+                item.delete()
+            return
+        row, theirs = self.galleries[gallery], shareable_images(viewer)
+        is_free = not items.filter(gallery=row, image=item.image_id)
+        if is_free and changeable.filter(pk=row.pk) and theirs.filter(pk=item.image_id):
+            with self.watched(actor):
+                items.filter(pk=item.pk).update(gallery=row)
+
+    @rule(actor=actors, image=st.none() | st.integers(0, 3))
+    def trash(self, actor, image):
+        """All of theirs or one: it takes the right to delete."""
+        theirs = Image.objects.visible_to(self.viewer(actor), Right.DELETE, annotate=False)
+        with self.watched(actor):
+            trash(theirs if image is None else theirs.filter(pk=self.images[image].pk))
+        self.check_code(actor)
+
+    @rule(actor=actors, image=st.none() | st.integers(0, 3))
+    def restore(self, actor, image):
+        theirs = Image.objects.trashed_for(self.viewer(actor))
+        with self.watched(actor):
+            restore(theirs if image is None else theirs.filter(pk=self.images[image].pk))
+        self.check_code(actor, N_USERS)
+
+    @rule(user=users, group=st.integers(0, N_GROUPS - 1), joins=st.booleans())
+    def join(self, user, group, joins):
+        """Who joins a group has what it was given, who leaves it no more; nobody else notices."""
+        before, rights = self.all_levels(), self.all_rights()
+        members = self.groups[group].user_set
+        (members.add if joins else members.remove)(self.people[user])
+        for now, then in ((self.all_levels(), before), (self.all_rights(), rights)):
+            for (who, *what), had in then.items():
+                has = now[who, *what]
+                assert has == had or (who == user and (has >= had if joins else has <= had))
+        self.check_code(user)
 
     @rule(
         actor=actors,
@@ -786,16 +836,17 @@ class Sharing(RuleBasedStateMachine):
         link = self.link(number)
         return link and links_of(self.viewer(actor)).filter(pk=link.pk).first()
 
-    def put_grant(self, user, row, access, until):
+    def put_grant(self, holder, row, access, until):
         subject = "gallery" if isinstance(row, Gallery) else "image"
         kind, other = ("right", "level") if isinstance(access, Right) else ("level", "right")
-        same = {"user": user, subject: row, f"{other}__isnull": True}
+        whose = {"group" if isinstance(holder, Group) else "user": holder}
+        same = {**whose, subject: row, f"{other}__isnull": True}
         if kind == "right":
             same["right"] = access.value
         Grant.objects.update_or_create(
             **same,
             defaults={"ends_at": until, kind: access.value},
-            create_defaults={"user": user, subject: row, kind: access.value, "ends_at": until},
+            create_defaults={**whose, subject: row, kind: access.value, "ends_at": until},
         )
 
     def shows(self, link, kind, key):
@@ -810,8 +861,26 @@ class Sharing(RuleBasedStateMachine):
             ("image", row.pk) for row in self.images
         ]
 
-    def all_levels(self):
+    def facts(self):
+        """As if everything were restored."""
         facts = Facts.read()
+        for row in facts.images.values():
+            row["trashed_at"] = None
+        return facts
+
+    def check_code(self, *people):
+        """What the policy shows is what the model says, of the trash too."""
+        facts = Facts.read()
+        for who in people:
+            seen = Image.objects.visible_to(self.viewer(who), Level.PREVIEW, annotate=False)
+            assert set(seen.values_list("pk", flat=True)) == {
+                key
+                for key in facts.images
+                if facts.level(self.person(who), "image", key, self.now) > NOBODY
+            }
+
+    def all_levels(self):
+        facts = self.facts()
         return {
             (who, kind, key, day): facts.level(self.person(who), kind, key, self.day(day))
             for who in range(N_USERS + 1)
@@ -820,7 +889,7 @@ class Sharing(RuleBasedStateMachine):
         }
 
     def all_rights(self):
-        facts = Facts.read()
+        facts = self.facts()
         return {
             (who, kind, key, day): facts.rights(self.person(who), kind, key, self.day(day))
             for who in range(N_USERS + 1)
@@ -830,7 +899,7 @@ class Sharing(RuleBasedStateMachine):
 
     def own(self, actor):
         """What the actor has without links."""
-        facts, person = Facts.read(), Person(key=self.people[actor].pk)
+        facts, person = self.facts(), Person(key=self.people[actor].pk)
         return {
             (kind, key, day): (
                 facts.level(person, kind, key, self.day(day)),

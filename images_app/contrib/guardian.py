@@ -10,9 +10,9 @@ from django.contrib.auth import get_permission_codename, get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import (
+    CharField,
     Exists,
-    F,
-    Field,
+    Func,
     Model,
     OuterRef,
     Q,
@@ -21,7 +21,7 @@ from django.db.models import (
     UUIDField,
     Value,
 )
-from django.db.models.functions import Cast, Replace
+from django.db.models.functions import Concat, Substr
 
 from images_app.access import Access, Level, Right, Viewer
 from images_app.policies.answering import NOBODY, answer, has_key
@@ -46,7 +46,8 @@ class GuardianPolicy:
     images at ORIGINAL. Staff with Django's own permission on the model see everything and do
     what their permissions say; without the staff flag such a permission counts for nothing, a
     superuser's included. What guardian's anonymous user was explicitly given is for anyone, as
-    levels. Nothing else opens anything: neither a gallery's visibility nor a grant.
+    levels, while that user is active. Nothing else opens anything: neither a gallery's
+    visibility nor a grant.
     """
 
     def __init__(self, **actions: str) -> None:
@@ -110,8 +111,8 @@ class GuardianPolicy:
         if has_key(viewer):  # None would own what has no owner
             condition = Q(**{f"{prefix}owner": viewer.user.pk})
         codenames = self._codenames(model, access)
-        for keys in _permitted_keys(model, viewer, access, codenames):
-            condition |= Q(**{f"{prefix}pk__in": keys})
+        for given in _permissions(model, viewer, access):
+            condition |= Q(Exists(_on_row(given, model, f"{prefix}pk", codenames)))
         return condition
 
     def _codenames(self, model: Any, access: Access) -> list[str]:
@@ -124,13 +125,10 @@ class GuardianPolicy:
         return sorted(get_permission_codename(action, options) for action in actions)
 
 
-def _permitted_keys(
-    model: Any, viewer: Viewer, access: Access, codenames: list[str]
-) -> Iterator[QuerySet[Any]]:
-    """Answer with subqueries of the keys of the rows that somebody was given.
+def _permissions(model: Any, viewer: Viewer, access: Access) -> Iterator[QuerySet[Any]]:
+    """Yield what the viewer was given: by themselves, by their groups, and what anyone was.
 
-    They are few and the same for every row, so each is a subquery that does not depend on the
-    row, and the database asks it once.
+    One queryset each: no index serves two of them in one condition.
     """
     # guardian's models cannot be imported before all apps are there.
     from guardian.utils import (  # noqa: PLC0415
@@ -138,31 +136,46 @@ def _permitted_keys(
         get_user_obj_perms_model,
     )
 
-    holder = _user_condition(viewer, access)
-    yield _keys(get_user_obj_perms_model(model), model, holder, codenames)
-    if has_key(viewer) and hasattr(viewer.user, "groups"):
-        user: Any = viewer.user
-        members = user._meta.get_field("groups").related_query_name()
-        of_group = Q(**{f"group__{members}": user.pk})
-        yield _keys(get_group_obj_perms_model(model), model, of_group, codenames)
+    of_users = get_user_obj_perms_model(model)._default_manager
+    user: Any = viewer.user
+    if has_key(viewer):
+        yield of_users.filter(user=user.pk)
+        if hasattr(user, "groups"):
+            groups = user._meta.get_field("groups")
+            theirs = {groups.related_query_name(): user.pk}
+            its_groups = groups.related_model._default_manager.filter(**theirs).order_by()
+            of_groups = get_group_obj_perms_model(model)._default_manager
+            yield of_groups.filter(group__in=its_groups.values("pk"))
+    anyone = _anonymous_user()
+    if anyone is not None and isinstance(access, Level):
+        yield of_users.filter(user=Subquery(anyone.values("pk")[:1]))
 
 
-def _user_condition(viewer: Viewer, access: Access) -> Q:
-    """Choose the user's own permissions, and of levels those that are for anyone."""
+def _anonymous_user() -> QuerySet[Any] | None:
+    """Return the row of guardian's anonymous user, as long as it is active; None without one."""
     from guardian.conf import settings as guardian_settings  # noqa: PLC0415 (reads the settings)
 
-    condition = Q(user=viewer.user.pk) if has_key(viewer) else NOBODY
-    anonymous = guardian_settings.ANONYMOUS_USER_NAME
-    if anonymous is not None and isinstance(access, Level):
-        condition |= Q(**{f"user__{get_user_model().USERNAME_FIELD}": anonymous})
-    return condition
+    name = guardian_settings.ANONYMOUS_USER_NAME
+    if name is None:
+        return None
+    model: Any = get_user_model()
+    found: QuerySet[Any] = model._base_manager.filter(**{model.USERNAME_FIELD: name}).order_by()
+    may_be_off = any(field.name == "is_active" for field in model._meta.get_fields())
+    return found.filter(is_active=True) if may_be_off else found
 
 
-def _keys(permissions: Any, model: Any, holder: Q, codenames: list[str]) -> QuerySet[Any]:
-    """Answer with the keys of the model's rows that a table of object permissions names.
+def _on_row(given: QuerySet[Any], model: Any, key: str, codenames: list[str]) -> QuerySet[Any]:
+    """Narrow object permissions to some of those on the row whose key the outer query has.
 
-    The type of content is asked for within, and never joined: the database must have left out
-    the rows of other models before it reads a key, which is text there, as one of this model.
+    They are looked up for each row: to read all that somebody was given for a row that is
+    there, and none of it for one that is not, would tell the two apart.
+
+    Args:
+        given: rows of one of guardian's tables.
+        model: of the outer rows.
+        key: the name of their key in the outer query.
+        codenames: of the permissions that count.
+
     """
     options = model._meta.concrete_model._meta
     content_type = Subquery(
@@ -170,20 +183,39 @@ def _keys(permissions: Any, model: Any, holder: Q, codenames: list[str]) -> Quer
             "pk"
         )[:1]
     )
-    given = permissions._default_manager.filter(
-        holder, permission__codename__in=codenames, permission__content_type=content_type
+    given = given.filter(
+        permission__codename__in=codenames, permission__content_type=content_type
     ).order_by()
-    if not permissions.objects.is_generic():
-        return given.values("content_object")  # type: ignore[no-any-return]
-    given = given.filter(content_type=content_type)
-    return given.annotate(key=_key(options.pk)).values("key")  # type: ignore[no-any-return]
+    if not given.model.objects.is_generic():
+        return given.filter(content_object=OuterRef(key))
+    return given.filter(content_type=content_type, object_pk=_KeyText(OuterRef(key)))
 
 
-def _key(field: Field[Any, Any]) -> Cast:
-    """Read guardian's text as a key of the model."""
-    while field.remote_field is not None:  # of a model that extends another one with a table
-        field = field.target_field  # type: ignore[attr-defined]
-    text: Any = F("object_pk")
-    if isinstance(field, UUIDField):  # some databases keep UUIDs without hyphens
-        text = Replace(text, Value("-"), Value(""))
-    return Cast(text, field)
+class _KeyText(Func):
+    """A key as guardian writes it, which is ``str()`` of it.
+
+    So the key becomes text, and not guardian's text a key: that is what is indexed, and rows of
+    other models have keys of other kinds.
+    """
+
+    arity = 1
+    output_field = CharField()  # type: ignore[assignment]
+
+    def as_sql(self, compiler: Any, connection: Any, **_context: Any) -> Any:  # type: ignore[override]
+        """Concatenate, which makes text of anything; MySQL's CAST would bring a collation."""
+        [key] = self.get_source_expressions()
+        field: Any = key.output_field
+        while field.remote_field is not None:  # of a model that extends another one with a table
+            field = field.target_field
+        parts: list[Any] = [key, Value("")]
+        if isinstance(field, UUIDField) and not connection.features.has_native_uuid_field:
+            parts = _with_hyphens(key)
+        return compiler.compile(Concat(*parts, output_field=CharField()))
+
+
+def _with_hyphens(key: Any) -> list[Any]:
+    """Take 32 digits apart into the parts of a UUID."""
+    parts: list[Any] = []
+    for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12)):
+        parts += [Substr(key, start, length), Value("-")]
+    return parts[:-1]

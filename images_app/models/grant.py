@@ -115,6 +115,11 @@ class Grant(models.Model):
             ),
             *_once_each(),
         ]
+        # One row of what somebody holds on one thing: every decision asks for that.
+        indexes = [
+            models.Index(fields=[holder, subject])
+            for holder, subject in product(("user", "group"), ("gallery", "image"))
+        ]
 
     def __str__(self) -> str:
         kind = self.get_right_display() if self.right else self.get_level_display()

@@ -9,7 +9,7 @@ from typing import Any, Self
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -33,10 +33,11 @@ class ShareLinkQuerySet(models.QuerySet[Any]):
         living = self.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=now), revoked_at=None)
         makers: Any = self.model._meta.get_field("created_by").related_model
         if "is_active" in {field.name for field in makers._meta.get_fields()}:
-            active = makers._base_manager.filter(is_active=True).order_by()
+            # Not by IN: some databases would then read every active user for one link.
+            active = makers._base_manager.filter(is_active=True, pk=OuterRef("created_by"))
             # Not by a join: then an UPDATE would find its rows by a subquery, which a database
             # does not ask again after it has waited for another's UPDATE of the same row.
-            living = living.filter(created_by__in=active.values("pk"))
+            living = living.filter(Exists(active))
         return living
 
     def not_used_up(self) -> Self:

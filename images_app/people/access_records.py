@@ -25,14 +25,16 @@ def held_grants(person: Any) -> Iterator[dict[str, Any]]:
     """Tell of the grants that let this person in, themselves or through a group."""
     held = grants_of(person)
     if hasattr(person, "groups"):
-        held |= Grant.objects.filter(group__in=person.groups.values("pk"))
+        groups = person.groups.order_by().values("pk")
+        held = _either(held, Grant.objects.filter(group__in=groups))
     rows = held.annotate(to_group=F("group__name"))
     return _records(rows, person, "to_group", *_GRANT_FIELDS)
 
 
 def given_grants(person: Any) -> Iterator[dict[str, Any]]:
     """Tell of the grants on the person's things, and who has them."""
-    given = Grant.objects.filter(Q(gallery__owner=person) | Q(image__owner=person))
+    on_galleries = Grant.objects.filter(gallery__owner=person)
+    given = _either(on_galleries, Grant.objects.filter(image__owner=person))
     user_name = F(f"user__{get_user_model().USERNAME_FIELD}")
     rows = given.annotate(to_user=user_name, to_group=F("group__name"))
     return _records(rows, person, "to_user", "to_group", *_GRANT_FIELDS)
@@ -49,6 +51,12 @@ def entry_records(person: Any) -> Iterator[dict[str, Any]]:
     rows = entries_about(person).order_by("pk").values(*_ENTRY_FIELDS)
     for row in rows.iterator(chunk_size=CHUNK):
         yield chosen(row, _ENTRY_FIELDS)
+
+
+def _either(some: QuerySet[Any], others: QuerySet[Any]) -> QuerySet[Any]:
+    """Return the grants of both, each found by its own index; OR would read every grant."""
+    keys = some.order_by().values("pk").union(others.order_by().values("pk"), all=True)
+    return Grant.objects.filter(pk__in=keys)
 
 
 def _records(rows: QuerySet[Any], person: Any, *fields: str) -> Iterator[dict[str, Any]]:

@@ -93,13 +93,16 @@ def _gallery_condition(model: Any, viewer: Viewer, access: Access, prefix: str =
 
 
 def _own_condition(model: Any, viewer: Viewer, access: Access, prefix: str = "") -> Q:
-    """Answer with the ways in that both images and galleries have."""
+    """Return the ways in that both images and galleries have."""
     condition = _by_ownership(model, viewer, access, prefix)
-    for relation, held in _HELD.items():
-        rows = held(model, viewer, access)
-        if rows is not None:
-            # Few, and the same for every row: one subquery that the database asks once.
-            condition |= Q(**{f"{prefix}pk__in": rows.values(_subject_of(model, relation))})
+    for grants in _held_grants(model, viewer, access):
+        # Looked up for each row: what a viewer holds may be much, and to read all of it for a
+        # row that is there, and none of it for one that is not, would tell the two apart.
+        on_it = {_subject_of(model, "grants"): OuterRef(f"{prefix}pk")}
+        condition |= Q(Exists(grants.filter(**on_it)))
+    for links in _held_links(model, viewer, access):
+        # Few, and the same for every row: one subquery that the database asks once.
+        condition |= Q(**{f"{prefix}pk__in": links.values(_subject_of(model, "share_links"))})
     return condition
 
 
@@ -120,23 +123,27 @@ def _by_ownership(model: Any, viewer: Viewer, access: Access, prefix: str = "") 
     return Q(**{f"{prefix}owner": viewer.user.pk}) if has_key(viewer) else NOBODY
 
 
-def _held_grants(model: Any, viewer: Viewer, access: Access) -> QuerySet[Any] | None:
-    """Answer with the viewer's grants that have not ended, on rows of this model."""
+def _held_grants(model: Any, viewer: Viewer, access: Access) -> Iterator[QuerySet[Any]]:
+    """Yield the viewer's grants on rows of this model that have not ended, own and groups'.
+
+    Two querysets, for no index serves both: a database that is asked for the user's or a group's
+    in one condition joins every grant with every member of its group.
+    """
     if not has_key(viewer):
-        return None
+        return
     user: Any = viewer.user
-    grants = model._meta.get_field("grants")
-    holders = Q(user=user.pk)
-    if hasattr(user, "groups"):
-        members = user._meta.get_field("groups").related_query_name()
-        holders |= Q(**{f"group__{members}": user.pk})
-    held: QuerySet[Any] = grants.related_model._default_manager.filter(
-        holders,
+    grants: Any = model._meta.get_field("grants").related_model._default_manager
+    lasting = grants.filter(
         Q(ends_at__isnull=True) | Q(ends_at__gt=viewer.at or timezone.now()),
         _grant_condition(access),
-        **{f"{grants.field.attname}__isnull": False},
     )
-    return held
+    yield lasting.filter(user=user.pk)
+    if hasattr(user, "groups"):
+        groups = user._meta.get_field("groups")
+        theirs = {groups.related_query_name(): user.pk}
+        # No join: SQLite would go through all grants on a row instead of the few groups.
+        its_groups = groups.related_model._default_manager.filter(**theirs).order_by()
+        yield lasting.filter(group__in=its_groups.values("pk"))
 
 
 def _grant_condition(access: Access) -> Q:
@@ -145,21 +152,20 @@ def _grant_condition(access: Access) -> Q:
     return Q(level__gte=access.value) | Q(right__isnull=False)
 
 
-def _held_links(model: Any, viewer: Viewer, access: Access) -> QuerySet[Any] | None:
-    """Answer with the live share links that the viewer has unlocked, to rows of this model."""
+def _held_links(model: Any, viewer: Viewer, access: Access) -> Iterator[QuerySet[Any]]:
+    """Yield the live share links that the viewer has unlocked, to rows of this model."""
     if not viewer.links or not isinstance(access, Level):  # a link gives no rights
-        return None
+        return
     unlocked = Q()
     for link in viewer.links:
         unlocked |= Q(pk=link.id, password_version=link.password_version)
     links = model._meta.get_field("share_links")
-    held: QuerySet[Any] = links.related_model._default_manager.live(viewer.at).filter(
+    yield links.related_model._default_manager.live(viewer.at).filter(
         unlocked, level__gte=access.value, **{f"{links.field.attname}__isnull": False}
     )
-    return held
 
 
-_HELD: dict[str, Callable[[Any, Viewer, Access], QuerySet[Any] | None]] = {
+_HELD: dict[str, Callable[[Any, Viewer, Access], Iterator[QuerySet[Any]]]] = {
     "grants": _held_grants,
     "share_links": _held_links,
 }
@@ -178,8 +184,7 @@ def _reasons(viewer: Viewer, obj: Any) -> Iterator[Reason]:
     for relation, held in _HELD.items():
         known: dict[Any, list[Access]] = {}
         for access in (*best_first, *Right):
-            found = held(model, viewer, access)
-            if found is not None:
+            for found in held(model, viewer, access):
                 for row in found.filter(**{_subject_of(model, relation): obj.pk}):
                     known.setdefault(row, []).append(access)
         for row, accesses in known.items():

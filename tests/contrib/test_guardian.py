@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
 
@@ -12,6 +13,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+from django.db.models import Exists
 from django.test import Client
 from guardian.conf import settings as guardian_settings
 from guardian.models import GroupObjectPermission, UserObjectPermission
@@ -19,7 +22,7 @@ from guardian.shortcuts import assign_perm
 
 from images_app.access import Level, Right, Viewer
 from images_app.conf import get_policy
-from images_app.contrib.guardian import GuardianPolicy
+from images_app.contrib.guardian import GuardianPolicy, _on_row
 from images_app.models import Gallery, Grant, Image, find_visible
 from images_app.testing import PolicyContract, assert_no_leaks
 
@@ -206,6 +209,17 @@ def test_key__is_no_prefix(make_user, make_image):
     assert [image.pk for image in Image.objects.visible_to(Viewer(user=user))] == [11]
 
 
+def test_key__that_is_a_uuid_is_found_as_guardian_writes_it(make_user):
+    """The users of these tests have such keys."""
+    user, other = make_user(), make_user("other")
+    assign_perm("accounts.view_user", user, other)
+    users = get_user_model().objects.all()
+    given = UserObjectPermission.objects.filter(user=user)
+    found = users.filter(Exists(_on_row(given, get_user_model(), "pk", ["view_user"])))
+    assert list(found) == [other]
+    assert not users.filter(Exists(_on_row(given, get_user_model(), "pk", ["change_user"])))
+
+
 def test_inactive__has_nothing(make_user, hung):
     user = make_user(is_active=False, is_staff=True, is_superuser=True)
     assign_perm("change_image", user, hung.image)
@@ -236,6 +250,18 @@ def test_anonymous__has_levels_and_never_a_right(make_user, hung, anonymous_user
     for user in (AnonymousUser(), make_user("other")):
         assert (best(user, Image), rights(user, Image)) == (ORIGINAL, NONE)
         assert not get_policy().may_add(Viewer(user=user), hung.gallery)
+
+
+def test_anonymous__opens_nothing_while_it_is_deactivated(make_user, hung, anonymous_user):
+    for permission, subject in (("view_image", hung.image), ("view_gallery", hung.gallery)):
+        assign_perm(permission, anonymous_user, subject)
+    viewers = (AnonymousUser(), make_user("other"))
+    for is_active, expected in ((True, VIEW), (False, None), (True, VIEW)):
+        get_user_model().objects.filter(pk=anonymous_user.pk).update(is_active=is_active)
+        for user in viewers:
+            assert best(user, Image) == best(user, Gallery) == expected
+            found = find_visible(Viewer(user=user), hung.image.public_id, VIEW)
+            assert found == (hung.image if is_active else None)
 
 
 def test_anonymous__is_nobody_where_guardian_has_none(make_user, hung):
@@ -320,3 +346,22 @@ def test_tables__are_guardians(make_user, hung):
     assign_perm("view_image", friends, hung.image)
     assert UserObjectPermission.objects.get().object_pk == str(hung.image.pk)
     assert GroupObjectPermission.objects.get().object_pk == str(hung.image.pk)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="reads the plans of SQLite")
+@pytest.mark.usefixtures("anonymous_user")
+@pytest.mark.parametrize("access", [*Level, *Right])
+def test_plan__looks_up_holder_and_row_and_reads_no_table(make_user, access):
+    """However many permissions there are in the site, and however many somebody holds."""
+    viewer = Viewer(user=make_user())
+    image = Image.objects.visible_to(viewer, access, annotate=False).filter(public_id=uuid4())
+    plan = image.explain().splitlines()
+    assert not [step for step in plan if "SCAN" in step and "CONSTANT ROW" not in step]
+    with connection.cursor() as cursor:
+        for table, holder in ((UserObjectPermission, "user"), (GroupObjectPermission, "group")):
+            indexes = connection.introspection.get_constraints(cursor, table._meta.db_table)
+            steps = [step for step in plan if any(f" {name} " in step for name in indexes)]
+            assert steps
+            for step in steps:
+                assert f"{holder}_id=?" in step, step
+                assert "object_pk=?" in step, step

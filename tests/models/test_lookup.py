@@ -83,6 +83,14 @@ def test_policy__is_asked_once_for_a_kind_of_viewers(world, monkeypatch):
     }
 
 
+@pytest.mark.parametrize(("access", "number"), [(Level.VIEW, 6), (Right.CHANGE, 3)])
+def test_key__finds_each_of_its_places(world, access, number):
+    """Owner, own grants and those of groups, on the image and on where it hangs."""
+    find_visible(Viewer(user=world.users["group member"]), uuid.uuid4(), access)
+    [plan] = prepared_module._prepared.values()
+    assert plan.places.count("pk") == number
+
+
 def test_image__has_what_the_bytes_need_and_loads_the_rest(world, django_assert_num_queries, files):
     image, viewer = world.images["private"], Viewer(user=world.users["gallery owner"])
     spec = get_settings().presets["thumb"].spec(320, "jpeg")

@@ -242,6 +242,32 @@ def test_grant__on_another_image_or_to_another_user_is_none(make_person, make_us
     assert not Gallery.objects.visible_to(Viewer(user=other)).exists()
 
 
+def test_grant__to_a_group_is_for_its_members(make_person, make_user):
+    member = make_person(grants=[("gallery", 20), ("image", "change")], by_group=True)
+    stranger = make_user("stranger")
+    assert (best_level(member, Image), best_level(member, Gallery)) == (Level.ORIGINAL, Level.VIEW)
+    for groups in ([], [Group.objects.create(name="strangers")]):
+        stranger.groups.set(groups)
+        assert best_level(stranger, Image) is best_level(stranger, Gallery) is None
+        assert rights(stranger, Image) == NONE
+
+
+@pytest.mark.parametrize("by_group", [False, True])
+def test_grant__on_a_gallery_is_on_what_hangs_in_that_one(  # whose key is not that of the place
+    make_user, make_image, make_gallery, by_group
+):
+    empty, full = make_gallery("Empty"), make_gallery("Full")
+    image = make_image(gallery=full)
+    for gallery, level in ((full, Level.VIEW), (empty, None)):
+        user, group = make_user(gallery.title), Group.objects.create(name=gallery.title)
+        user.groups.add(group)
+        holder = {"group": group} if by_group else {"user": user}
+        Grant.objects.create(**holder, gallery=gallery, level=20)
+        assert best_level(user, Image) == level
+        assert list(Gallery.objects.visible_to(Viewer(user=user))) == [gallery]
+    assert image.gallery_items.get().pk != full.pk
+
+
 def test_image__leaves_with_its_gallery_item(make_person):
     user = make_person(grants=[("gallery", 20)])
     assert best_level(user, Image) == Level.VIEW
