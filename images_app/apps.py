@@ -14,14 +14,24 @@ class ImagesAppConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks and follow deletions."""
+        """Register the checks and follow deletions.
+
+        Raises:
+            ImproperlyConfigured: where Python is embedded and no engine can be made.
+
+        """
         # Models must be loaded first.
         from images_app import checks, housekeeping, signals  # noqa: PLC0415
+        from images_app.conf import get_engine  # noqa: PLC0415
+        from images_app.engines.interpreter import is_embedded  # noqa: PLC0415
 
         checks.register_all()
         housekeeping.connect()
         for signal in (signals.image_ingested, signals.image_replaced):
             signal.connect(_render_at_upload, dispatch_uid="images_app.tasks")
+        if is_embedded():
+            # Such a server runs no checks, and those of manage.py find a Python of their own.
+            get_engine()
 
 
 def _render_at_upload(sender: Any, image: Any, **_: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from http import HTTPStatus
@@ -34,8 +35,8 @@ SendPath = Callable[[str, int], Awaitable[bool]]
 class BoundedFile:
     """A file from its position on, for a number of bytes.
 
-    It keeps ``fileno`` where the file has one: servers then send the bytes without
-    reading them (sendfile(2)), and stop at the Content-Length.
+    It keeps ``fileno`` where the file has one: servers that are handed it then send the bytes
+    without reading them (sendfile(2)).
     """
 
     def __init__(self, file: IO[bytes], length: int) -> None:
@@ -72,14 +73,27 @@ class FileStreamResponse(StreamingHttpResponse):
         status: int,
         headers: dict[str, str],
         is_async: bool,
+        is_kernels: bool = False,
         send_path: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
+        """Stream the file.
+
+        Args:
+            file: what to send.
+            status: of the response.
+            headers: of the response.
+            is_async: whether the server is an ASGI one.
+            is_kernels: whether the kernel has just these bytes in the file, so that a WSGI server
+                may send them by itself.
+            send_path: lets an ASGI server send them, where it can.
+
+        """
         blocks = _send_or_read(file, send_path) if is_async else _read(file)
         super().__init__(blocks, status=status, headers=headers)
         # Kept now: where the server sends the file itself, Django puts our own close() in
         # the place of the file's, which would then call itself.
         self._close_file = file.close
-        if not is_async:
+        if is_kernels and not is_async:
             self.file_to_stream = file
 
     def close(self) -> None:
@@ -121,8 +135,23 @@ class StreamingDelivery:
             status=status,
             headers=headers,
             is_async=isinstance(request, ASGIRequest),
+            # Servers need not begin at the file's position (PEP 3333): uWSGI sends all of it.
+            is_kernels=status == HTTPStatus.OK and _is_kernels(opened, location.length),
             send_path=_path_sender(request, location, opened) if status == HTTPStatus.OK else None,
         )
+
+
+def _is_kernels(file: IO[bytes], length: int) -> bool:
+    """Return whether reading the file gives just what the kernel has under its descriptor.
+
+    A ``fileno()`` alone proves nothing: what decrypts or unzips while reading has one too.
+    """
+    reader = getattr(file.read, "__self__", None)
+    # The exact types: what is built on them may read something else than the kernel has there.
+    is_buffered = type(reader) is io.BufferedReader and type(reader.raw) is io.FileIO
+    if reader is None or not (is_buffered or type(reader) is io.FileIO):
+        return False
+    return reader.tell() == 0 and os.fstat(reader.fileno()).st_size == length
 
 
 def _path_sender(

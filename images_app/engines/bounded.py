@@ -8,14 +8,13 @@ holds neither settings nor connections, and whose answers are checked.
 from __future__ import annotations
 
 import contextlib
-import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from typing import IO
 
 from images_app.engines.answers import header_of, inspection_of, sizes_of
 from images_app.engines.base import Header, Inspection, Output
 from images_app.engines.children import ChildDiedError, EngineFailedError, pool_of
+from images_app.engines.interpreter import find_interpreter
 from images_app.engines.worker import load_engine
 from images_app.exceptions import ImagesAppError, RenderFailed, UploadRefused
 from images_app.specs import Size
@@ -28,7 +27,7 @@ class BoundedEngine:
         backend: the dotted path of the engine, which may know no Django.
         memory_bytes: how much memory one child may take beyond what it starts with.
         cpu_seconds: how much processor time one call may take, times its outputs.
-        python: the interpreter, where ``sys.executable`` is none (embedded ones).
+        python: the interpreter, where none of this version is found (embedded ones).
 
     Calls raise as the engine does; besides ``UploadRefused`` with the code ``too_complex``
     where a limit was met, and EngineUnavailable where no child can be started.
@@ -47,9 +46,7 @@ class BoundedEngine:
             if type(value) is not int or value < 1:
                 message = f"{name} is a whole number, 1 or more"
                 raise ValueError(message)
-        if shutil.which(python or sys.executable) is None:
-            message = f"there is no interpreter {python or sys.executable!r}; set python"
-            raise ValueError(message)
+        interpreter = find_interpreter(python)
         engine = load_engine(backend)
         if isinstance(engine, BoundedEngine):
             raise ValueError("backend is an engine that decodes by itself")  # noqa: TRY004
@@ -57,7 +54,7 @@ class BoundedEngine:
         self.output_version = engine.output_version
         self.input_formats = engine.input_formats
         self.draws_watermarks = bool(getattr(engine, "draws_watermarks", False))
-        self._pool = pool_of(python or sys.executable, backend, memory_bytes, cpu_seconds)
+        self._pool = pool_of(interpreter, backend, memory_bytes, cpu_seconds)
 
     def read_header(self, file: IO[bytes], formats: tuple[str, ...], *, max_pixels: int) -> Header:
         """Read the header; see Engine."""

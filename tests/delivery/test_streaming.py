@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 from wsgiref.util import FileWrapper
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished
 from django.http import HttpResponse
@@ -16,6 +18,7 @@ from images_app.delivery import StreamingDelivery
 from images_app.delivery.streaming import BLOCK_SIZE, SEND_PATH, BoundedFile
 from images_app.exceptions import BytesGone
 from images_app.representation import Location
+from images_app.storages import PrivateFileSystemStorage
 
 pytestmark = pytest.mark.usefixtures("database_left_alone")
 ETAG = '"1-original"'
@@ -286,7 +289,6 @@ def test_send_path__is_offered_whole_files_and_no_parts(tmp_path, sends, value, 
 
 def test_iterator__is_the_one_that_the_server_can_use(server):
     assert ask(server).response.is_async is (server == "asgi")
-    assert hasattr(ask(server).response, "file_to_stream") is (server == "wsgi")
 
 
 def test_failure__to_open_is_passed_on(server):
@@ -306,32 +308,101 @@ def test_lengths__around_a_block(server, length):
     assert answer.headers["Content-Length"] == str(length)
 
 
-@pytest.mark.parametrize(
-    ("headers", "expected"),
-    [({}, CONTENT), ({"HTTP_RANGE": "bytes=3-70000"}, CONTENT[3:70001])],
-)
-def test_wsgi_file_wrapper__sends_and_closes_without_end(monkeypatch, tmp_path, headers, expected):
-    # Django hands file_to_stream to the server's wrapper, having put response.close in the
-    # place of the file's own: one that called the other would never come back.
-    path = tmp_path / "a.png"
-    path.write_bytes(CONTENT)
-    files = []
+class Descriptor:
+    """A ``wsgi.file_wrapper`` as uWSGI's: sends all that the kernel has, from the first byte on."""
+
+    def __init__(self, file, block_size):
+        self.file, self.close = file, file.close
+
+    def __iter__(self):
+        file = self.file.fileno()
+        yield os.pread(file, os.fstat(file).st_size, 0)
+
+
+class Deciphering(io.BufferedReader):
+    """A file whose bytes are not those that the kernel has."""
+
+    def read(self, size=-1):
+        """Read and decipher."""
+        return bytes(byte ^ 1 for byte in super().read(size))
+
+
+def sent_by(file_wrapper, monkeypatch, location, **headers):
+    """The answer of Django's handler to a server, and its bytes."""
 
     def view(request):
-        files.append(path.open("rb"))
-        location = Location(length=TOTAL, open_range=opening(files[0]))
         return StreamingDelivery().deliver(request, location, ETAG, HEADERS)
 
     handler = WSGIHandler()
     monkeypatch.setattr(handler, "get_response", view)
-    environ = RequestFactory()._base_environ(**headers) | {"wsgi.file_wrapper": FileWrapper}
-    wrapper = handler(environ, lambda status, headers: None)
-    assert isinstance(wrapper, FileWrapper)
-    assert wrapper.filelike.fileno() == files[0].fileno()
-    assert wrapper.blksize == BLOCK_SIZE
-    assert b"".join(wrapper) == expected
-    wrapper.close()
-    assert files[0].closed
+    environ = RequestFactory()._base_environ(**headers) | {"wsgi.file_wrapper": file_wrapper}
+    answer = handler(environ, lambda status, headers: None)
+    content = b"".join(answer)
+    answer.close()
+    return answer, content
+
+
+def kernel_file(tmp_path, content=CONTENT, name="a.png"):
+    path = tmp_path / name
+    path.write_bytes(content)
+    return path.open("rb")
+
+
+@pytest.mark.parametrize("file_wrapper", [FileWrapper, Descriptor])
+def test_wsgi_file_wrapper__sends_and_closes_without_end(monkeypatch, tmp_path, file_wrapper):
+    # Django hands file_to_stream to the server's wrapper, having put response.close in the
+    # place of the file's own: one that called the other would never come back.
+    file = kernel_file(tmp_path)
+    location = Location(length=TOTAL, open_range=opening(file))
+    answer, content = sent_by(file_wrapper, monkeypatch, location)
+    assert isinstance(answer, file_wrapper)
+    assert content == CONTENT
+    assert file.closed
+
+
+@pytest.mark.parametrize("file_wrapper", [FileWrapper, Descriptor])
+@pytest.mark.parametrize(("start", "stop"), [(0, 1), (3, 70000), (0, TOTAL - 1), (1, TOTAL)])
+def test_wsgi_file_wrapper__is_not_given_a_range(monkeypatch, tmp_path, file_wrapper, start, stop):
+    file = kernel_file(tmp_path)
+    location = Location(length=TOTAL, open_range=opening(file))
+    asked = f"bytes={start}-{stop - 1}"
+    answer, content = sent_by(file_wrapper, monkeypatch, location, HTTP_RANGE=asked)
+    assert content == CONTENT[start:stop]
+    assert not isinstance(answer, file_wrapper)
+    assert file.closed
+
+
+@pytest.mark.parametrize("file_wrapper", [FileWrapper, Descriptor])
+def test_wsgi_file_wrapper__is_given_only_what_the_kernel_has(monkeypatch, tmp_path, file_wrapper):
+    """Not a file that has more than the record says, stands elsewhere, or is read otherwise."""
+    longer = kernel_file(tmp_path, b"more" + CONTENT, "longer.png")
+    longer.seek(4)
+    behind = kernel_file(tmp_path, CONTENT + b"more", "behind.png")
+    kernel_file(tmp_path).close()
+    deciphering = Deciphering(io.FileIO(tmp_path / "a.png"))
+    deciphered = bytes(byte ^ 1 for byte in CONTENT)
+    for file, content in ((longer, CONTENT), (behind, CONTENT), (deciphering, deciphered)):
+        location = Location(length=TOTAL, open_range=lambda start, stop, file=file: file)
+        answer, sent = sent_by(file_wrapper, monkeypatch, location)
+        assert sent == content
+        assert not isinstance(answer, file_wrapper)
+        assert file.closed
+
+
+def test_wsgi_file_wrapper__is_given_files_as_storages_open_them(monkeypatch, tmp_path):
+    storage = PrivateFileSystemStorage(tmp_path / "files")
+    name = storage.save("a.png", ContentFile(CONTENT))
+    location = Location(length=TOTAL, open_range=lambda start, stop: storage.open(name))
+    answer, content = sent_by(Descriptor, monkeypatch, location)
+    assert isinstance(answer, Descriptor)
+    assert content == CONTENT
+
+
+def test_range__is_read_in_blocks(monkeypatch):
+    file = Watched()
+    location = Location(length=TOTAL, open_range=opening(file))
+    sent_by(FileWrapper, monkeypatch, location, HTTP_RANGE=f"bytes=1-{TOTAL}")
+    assert set(file.reads) == {BLOCK_SIZE, BLOCK_SIZE - 1}
 
 
 def test_bounded_file__stops_at_its_length():

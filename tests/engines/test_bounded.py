@@ -301,11 +301,11 @@ def test_child__of_another_process_is_left_alone():
 @pytest.mark.parametrize("order", ["true", "gone"])
 def test_child__that_cannot_start_is_told(order, tmp_path, caplog):
     python = tmp_path / "python"
-    python.write_text("#!/bin/true\n")
-    python.chmod(0o755)
+    python.symlink_to(sys.executable)
     engine = BoundedEngine(python=str(python))
-    if order == "gone":
-        python.unlink()
+    python.unlink()
+    if order == "true":
+        python.symlink_to("/bin/true")
     with pytest.raises(EngineUnavailable):
         engine.read_header(io.BytesIO(b"x"), ALL, max_pixels=1)
     assert "engine_unavailable" in caplog.text

@@ -10,11 +10,14 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.parts import program
+from tests.parts import need, program
 from tests.wire.servers import ROOT, Server, free_port, wait_for
 from tests.wire.settings.secure_link import SECRET
 
 MODES = {"accel": None, "secure_link": "secure-link", "auth_request": "auth-request"}
+OBJECT_STORE = "object_store"  # a mode besides, for images that are elsewhere
+INCLUDES = {**MODES, OBJECT_STORE: "object-store"}
+NJS = Path("/usr/lib/nginx/modules/ngx_http_js_module.so")
 
 
 def write_configuration(
@@ -35,9 +38,12 @@ def write_configuration(
         "CHANGE-ME-CHANGE-ME-CHANGE-ME-CHANGE-ME": SECRET,
         "http {\n": f"http {{\n    {_own_folders(folder)}\n",
     }
-    name = MODES[mode]
+    name = INCLUDES[mode]
     if name:
         replacements[f"# include nginx/{name}.conf;"] = f"include nginx/{name}.conf;"
+    if mode == OBJECT_STORE:
+        need("libnginx-mod-http-js", is_there=NJS.exists())
+        replacements["# load_module modules/ngx_http_js_module.so;"] = f"load_module {NJS};"
     shutil.copy(ROOT / "deploy" / "nginx.conf", folder)
     for path in [*folder.glob("nginx/*.conf"), folder / "nginx.conf"]:
         text = path.read_text()

@@ -37,6 +37,15 @@ COMMANDS = {
         *("--host", "127.0.0.1", "--port", "{port}", "--http1-buffer-size", "65536"),
         *("--blocking-threads", "20"),
     ),
+    # A program, no module. As sys.executable uWSGI gives itself, unless it is Python's module
+    # pyuwsgi, which the tests have.
+    "uwsgi": (
+        *("{uwsgi}", "--module", "project.wsgi:application", "--http11-socket", "127.0.0.1:{port}"),
+        *("--master", "--need-app", "--die-on-term", "--disable-logging", "--threads", "20"),
+        *("--socket-timeout", "60", "--buffer-size", "16384"),
+        *("--ignore-sigpipe", "--ignore-write-errors", "--disable-write-exception"),
+        *("--py-sys-executable", "{uwsgi}"),
+    ),
     "hypercorn": (
         *("hypercorn", "{asgi}:application", "--log-level", "warning"),
         *("--bind", "127.0.0.1:{port}"),
@@ -93,8 +102,9 @@ def serving(
 ) -> Iterator[Server]:
     """Serve the demo project with the data in ``var``."""
     port = free_port()
-    words = (word.format(port=port, asgi=asgi) for word in COMMANDS[name])
-    command = [sys.executable, "-m", *words]
+    uwsgi = Path(sys.executable).with_name("uwsgi")
+    words = [word.format(port=port, asgi=asgi, uwsgi=uwsgi) for word in COMMANDS[name]]
+    command = words if name == "uwsgi" else [sys.executable, "-m", *words]
     process = subprocess.Popen(command, cwd=ROOT, env=environment(var, settings))
     try:
         wait_for(port, process)

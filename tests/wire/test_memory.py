@@ -19,7 +19,7 @@ SIZE = 300 * MEGABYTE
 READERS = 16
 ENOUGH = 4 * MEGABYTE  # that each reader takes, more than the sockets' buffers hold
 ASGI = ("uvicorn", "granian", "hypercorn")
-WSGI = ("gunicorn threads", "granian threads")
+WSGI = ("gunicorn threads", "granian threads", "uwsgi")
 MAKE_BIG = """
 import os
 from images_app.models import Image
@@ -117,7 +117,7 @@ def longest_of_health(browser: Browser) -> float:
     return longest
 
 
-@pytest.mark.parametrize("case", [*ASGI, *WSGI, "granian, ranges"])
+@pytest.mark.parametrize("case", [*ASGI, *WSGI, "granian, ranges", "uwsgi, ranges"])
 def test_slow_readers__cost_little_and_stop_nobody(demo, url, case):
     name, _, ranges = case.partition(", ")
     first = 1 if ranges else 0  # Granian sends the whole itself; all but a byte is streamed by us

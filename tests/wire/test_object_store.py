@@ -8,7 +8,7 @@ import urllib.parse
 import pytest
 
 from tests.storages.s3server import s3_server
-from tests.wire.nginx import behind_nginx
+from tests.wire.nginx import OBJECT_STORE, behind_nginx
 from tests.wire.servers import manage, serving
 from tests.wire.test_nginx import KEPT, URLS, raw_status
 from tests.wire.test_servers import Browser
@@ -59,7 +59,7 @@ def through_nginx(store, environment, tmp_path_factory):
     folder = tmp_path_factory.mktemp("nginx")
     with (
         serving("gunicorn threads", store[1], SETTINGS) as django,
-        behind_nginx(folder, "accel", private=folder, upstream=django) as server,
+        behind_nginx(folder, OBJECT_STORE, private=folder, upstream=django) as server,
     ):
         yield server
 
@@ -163,7 +163,7 @@ def test_store__that_is_away_is_503_and_never_kept(tmp_path_factory, environment
         found = manage(var, "shell", "-v0", "-c", URLS, settings=SETTINGS).split()[:2]
     with (
         serving("gunicorn threads", var, SETTINGS) as server,
-        behind_nginx(folder, "accel", private=folder, upstream=server) as front,
+        behind_nginx(folder, OBJECT_STORE, private=folder, upstream=server) as front,
     ):
         status, headers, content = editor(front).ask("GET", found[0])
         assert status == 503

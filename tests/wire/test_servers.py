@@ -122,6 +122,16 @@ def test_rendition__private_headers_and_304(editor, urls):
         assert again[name] == headers[name]
 
 
+def test_rendition__is_made_under_each_server(editor, urls, demo):
+    """In a child process, which needs an interpreter; servers are not all one."""
+    _, _, name = urls[1].partition("/renditions/")
+    path = demo / "private" / "renditions" / name
+    path.unlink(missing_ok=True)
+    status, headers, content = editor.ask("GET", urls[1])
+    assert (status, headers["Content-Type"]) == (200, "image/jpeg")
+    assert content == path.read_bytes()
+
+
 def test_original__ranges(editor, urls):
     _, headers, whole = editor.ask("GET", urls[0])
     assert whole[:3] == b"\xff\xd8\xff"
