@@ -25,6 +25,7 @@ from images_app.engines.bounded import BoundedEngine
 from images_app.exceptions import Busy, BytesGone, RenderFailed, StorageUnavailable
 from images_app.meanings import Meaning, meanings
 from images_app.models import Image, Rendition, RenditionLease
+from images_app.ownership import is_mark
 from images_app.renditions import (
     is_made_for,
     known_watermark,
@@ -70,7 +71,8 @@ def rendition_files(private_folder):
 
     def found():
         folder = private_folder / "renditions"
-        return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+        names = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+        return sorted(name for name in names if not is_mark(name))
 
     return found
 

@@ -105,7 +105,14 @@ def test_reconcile__stray_bytes_are_told_and_deleted_when_asked(image, reconcile
     assert storages[alias].exists(name)
     assert reconcile("--fix") == ({"stray": 1}, 0, 0)
     assert reconcile.lines == [
-        {"kind": "stray", "storage": alias, "name": name, "image": None, "is_fixed": True}
+        {
+            "kind": "stray",
+            "storage": alias,
+            "name": name,
+            "image": None,
+            "is_fixed": True,
+            "is_in_quarantine": name.startswith("ab/0"),
+        }
     ]
     assert not storages[alias].exists(name)
     assert reconcile() == ({}, 0, 0)
@@ -149,7 +156,11 @@ def test_reconcile__searches_a_storage_that_no_record_names_when_asked(
     }
     store("former", NAME)
     assert reconcile("--fix") == ({}, 0, 0)
-    assert reconcile("--fix", "--storage", "former") == ({"stray": 1}, 0, 0)
+    former = ("--storage", "former", "--most", "1")
+    with pytest.raises(CommandError, match="STORAGES\\['former'\\] has no mark"):
+        reconcile("--fix", *former)
+    assert reconcile("--adopt-storage", "former", "--storage", "former") == ({"stray": 1}, 1, 1)
+    assert reconcile("--fix", *former) == ({"stray": 1}, 0, 0)
 
 
 def lose_rendition(rendition):
