@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from images_app.storages.filesystem import PrivateFileSystemStorage, private_storages
-from images_app.storages.ranged import open_range
+from images_app.storages.ranged import open_range, stored_length
 from images_app.storages.removing import delete_stored
 from images_app.storages.renaming import rename
 from images_app.storages.writing import save_exactly
@@ -15,4 +15,5 @@ __all__ = [
     "private_storages",
     "rename",
     "save_exactly",
+    "stored_length",
 ]

@@ -159,7 +159,7 @@ class PrivateS3Storage(PrivateObjects, S3Storage):  # type: ignore[misc]  # not 
             answer["Body"].close()
             message = "The S3 server does not honour Range."
             raise OSError(message)
-        return cast("IO[bytes]", Transfer(answer["Body"]))
+        return cast("IO[bytes]", Transfer(answer["Body"], answer["ContentRange"]))
 
     def _fetch_whole(self, key: str, target: IO[bytes]) -> None:
         with closing(self._get(key, ChecksumMode="ENABLED")["Body"]) as body:
