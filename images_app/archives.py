@@ -27,7 +27,19 @@ _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _ENCRYPTED = 0x0001 | 0x0040 | 0x2000  # by password, strongly, with a masked directory
 _DRIVE = re.compile(r"[A-Za-z]:")
 _NUMBER = re.compile(r"([0-9]+)")
-_RESOURCES = "__MACOSX"  # where macOS puts what it keeps beside pictures
+# Where systems put what they keep beside pictures: macOS, Windows, Synology, QNAP, ext4.
+_OF_SYSTEMS = frozenset(
+    {
+        *("__macosx", "$recycle.bin", "system volume information", "found.000"),
+        *("@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "lost+found"),
+    }
+)
+# What cameras, phones and programs put beside pictures, and is none: edits, texts, films, sounds.
+_COMPANION_NAMES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "picasa.ini"})
+_COMPANION_ENDS = (
+    *(".aae", ".json", ".xmp", ".pp3", ".dop", ".thm", ".lrv", ".ini"),
+    *(".mov", ".mp4", ".m4v", ".mp", ".avi", ".mts", ".m2ts", ".3gp", ".wav", ".m4a"),
+)
 _LONGEST_SHOWN = 80  # characters of a name in a message
 
 
@@ -147,8 +159,15 @@ def name_order(path: str) -> tuple[Any, ...]:
 
 
 def is_hidden(path: str) -> bool:
-    """Tell whether a path is what systems keep beside pictures, and is none."""
-    return any(part.startswith(".") or part == _RESOURCES for part in path.split("/"))
+    """Return whether a path leads to where systems keep their own things."""
+    parts = path.split("/")
+    return any(part.startswith(".") or part.casefold() in _OF_SYSTEMS for part in parts)
+
+
+def is_companion(path: str) -> bool:
+    """Return whether a file is by its name one that stands beside pictures, and is none."""
+    name = path.rpartition("/")[2].casefold()
+    return name in _COMPANION_NAMES or name.endswith(_COMPANION_ENDS)
 
 
 class _Bounded:

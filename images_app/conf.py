@@ -122,6 +122,11 @@ class Settings:
     trash_days: int = _doc(
         "Days that an image stays in the trash before `images_clean` deletes it.", default=30
     )
+    quarantine_days: int = _doc(
+        "Days that an original which no record names waits in quarantine, after "
+        "`images_reconcile --fix`, before it is deleted.",
+        default=30,
+    )
     remote: Mapping[str, Any] = _doc(
         "For `images_app.contrib.remote`: `HOSTS` that images may be fetched from, and limits. "
         "Empty: nothing is fetched.",
@@ -292,6 +297,7 @@ def _problems(parsed: Settings) -> dict[str, bool]:
         "MAX_GALLERY_IMAGES": parsed.max_gallery_images < 0,
         "UPLOAD_DAYS": not 1 <= parsed.upload_days <= _MOST_DAYS,
         "TRASH_DAYS": not 1 <= parsed.trash_days <= _MOST_DAYS,
+        "QUARANTINE_DAYS": not 1 <= parsed.quarantine_days <= _MOST_DAYS,
         "MAX_DECODES": parsed.max_decodes < 0,
         "RENDER_PATIENCE": parsed.render_patience < 0,
         "RENDITION_CACHE": parsed.rendition_cache not in {"", *django_settings.CACHES},

@@ -124,6 +124,13 @@ class BytesGone(ImagesAppError):
     public_message = gettext_noop("The file of this image is gone.")
 
 
+class BytesDamaged(BytesGone):
+    """The stored bytes are not all there, or more than there were."""
+
+    code = "bytes_damaged"
+    public_message = gettext_noop("The file of this image is damaged.")
+
+
 class StorageUnavailable(ImagesAppError):
     """The storage could not be asked."""
 

@@ -32,6 +32,7 @@ from images_app.models import (
     get_image_model,
     shown_size,
 )
+from images_app.ownership import mark_once
 from images_app.quotas import check_quota
 from images_app.signals import image_ingested
 from images_app.slots import decode_slot
@@ -220,6 +221,7 @@ def _examine(file: File[bytes], limits: Limits) -> tuple[Header, Inspection]:
 def _store(alias: str, file: File[bytes], header: Header) -> str:
     random = uuid.uuid4().hex
     file.seek(0)
+    mark_once(alias)
     try:
         return storages[alias].save(f"{random[:2]}/{random}.{EXTENSIONS[header.format]}", file)
     except Exception as error:

@@ -19,6 +19,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import QuerySet
 
 from images_app.models import AbstractImage, get_image_model
+from images_app.ownership import mark_once
 from images_app.storages import delete_stored, open_range
 
 logger = logging.getLogger("images_app.moving")
@@ -119,6 +120,7 @@ class Mover:
     def _copy(self, image: AbstractImage) -> str:
         """Store a copy that is known to be whole, and answer with its name."""
         target = self._target()
+        mark_once(self._to)
         with SpooledTemporaryFile(_MEMORY, dir=settings.FILE_UPLOAD_TEMP_DIR) as spooled:
             _read_whole(image, spooled)
             spooled.seek(0)

@@ -28,6 +28,7 @@ class Location:
     storage: Any = None  # a Django storage; None for bytes that no storage has
     storage_alias: str = ""
     name: str = ""  # in the storage
+    key: str = ""  # what the log calls it: the public id of an image, or what begins with it
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from images_app.ingest import ingest_image
 from images_app.models import Gallery
+from images_app.ownership import is_mark
 from tests.pictures import upload
 from tests.storages.s3server import s3_server
 
@@ -125,7 +126,7 @@ def _storage(given, folder, object_store):
 
 @pytest.fixture
 def files(private_folder):
-    """All files in the private storages, by their names below the test's folder."""
+    """All files in the private storages but the site's marks, by names below the test's folder."""
 
     def found():
         names = {
@@ -135,7 +136,7 @@ def files(private_folder):
         }
         for alias, folder in ALIASES.items() if STORAGE != "filesystem" else ():
             names.update(f"{folder}/{name}" for name in _walk(storages[alias]))
-        return sorted(names)
+        return sorted(name for name in names if not is_mark(name))
 
     return found
 

@@ -14,7 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from images_app import archives
-from images_app.archives import Archive, ArchiveLimits, ArchiveRefused, is_hidden, name_order
+from images_app.archives import (
+    Archive,
+    ArchiveLimits,
+    ArchiveRefused,
+    is_companion,
+    is_hidden,
+    name_order,
+)
 from images_app.exceptions import ImagesAppError, UploadRefused
 from tests.parts import CORPUS, need
 
@@ -329,11 +336,39 @@ def test_archive__behind_other_bytes_is_read():
         ("__MACOSX/._a.jpg", True),
         ("__MACOSX/a.jpg", True),
         ("my__MACOSX/a.jpg", False),
+        ("2024/@eaDir/a.jpg/SYNOPHOTO_THUMB_XL.jpg", True),
+        ("#recycle/a.jpg", True),
+        ("$RECYCLE.BIN/S-1-5/a.jpg", True),
+        ("$Recycle.Bin/S-1-5/a.jpg", True),
+        (".Spotlight-V100/a.jpg", True),
+        ("System Volume Information/a.jpg", True),
+        ("lost+found/a.jpg", True),
+        ("._a.jpg", True),
+        ("recycle/a.jpg", False),
     ],
 )
 def test_hidden__cases(path, hidden):
     assert is_hidden(path) is hidden
     assert names(packed((path, b"x"))) == ([] if hidden else [path])
+
+
+@pytest.mark.parametrize(
+    ("path", "companion"),
+    [
+        ("Thumbs.db", True),
+        ("deep/thumbs.db", True),
+        ("IMG_1.AAE", True),
+        ("IMG_1.jpg.json", True),
+        ("IMG_1.MOV", True),
+        ("IMG_1.jpg", False),
+        ("mov", False),
+        ("IMG_1.mov/a.jpg", False),
+        ("scan.pdf", False),
+        ("IMG_1.dng", False),
+    ],
+)
+def test_companion__cases(path, companion):
+    assert is_companion(path) is companion
 
 
 def test_order__is_that_of_people():

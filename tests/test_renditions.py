@@ -25,6 +25,7 @@ from images_app.engines.bounded import BoundedEngine
 from images_app.exceptions import Busy, BytesGone, RenderFailed, StorageUnavailable
 from images_app.meanings import Meaning, meanings
 from images_app.models import Image, Rendition, RenditionLease
+from images_app.ownership import is_mark
 from images_app.renditions import (
     is_made_for,
     known_watermark,
@@ -70,7 +71,8 @@ def rendition_files(private_folder):
 
     def found():
         folder = private_folder / "renditions"
-        return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+        names = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+        return sorted(name for name in names if not is_mark(name))
 
     return found
 
@@ -226,7 +228,7 @@ def test_row__of_another_storage_heals_into_the_present_one(make_image, spec, se
     name = locate_rendition(image, spec).name
     backend = {**settings.STORAGES[RENDITIONS], "OPTIONS": {"location": tmp_path / "old"}}
     settings.STORAGES = {**settings.STORAGES, "old": backend}
-    Rendition.objects.update(storage_alias="old")
+    Rendition.objects.update(storage_alias="old", byte_size=len(b"moved"))
     storages["old"].save(name, ContentFile(b"moved"))
     location = locate_rendition(image, spec)
     assert read(location) == b"moved"
@@ -830,13 +832,20 @@ def test_cache__is_no_way_around_a_missing_or_damaged_entry(make_image, spec, ke
         assert kept.get(key) == content
 
 
-def test_cache__never_keeps_a_file_of_another_length(make_image, spec, kept):
+def test_cache__never_keeps_a_file_of_another_length(make_image, spec, kept, monkeypatch):
     image = make_image()
     location = locate_rendition(image, spec)
+    key = f"images_app.rendition:{location.name}"
     Path(storages[RENDITIONS].path(location.name)).write_bytes(b"short")
-    with pytest.raises(StorageUnavailable):
-        location.in_memory()
-    assert kept.get(f"images_app.rendition:{location.name}") is None
+    unable = SimpleNamespace(read=lambda size: b"short", close=lambda: None)  # to tell its length
+    with monkeypatch.context() as patched:
+        patched.setattr(storages[RENDITIONS], "open", lambda *args: unable)
+        with pytest.raises(StorageUnavailable):
+            location.in_memory()
+    assert kept.get(key) is None
+    content = location.in_memory()  # made again
+    assert len(content) == location.length
+    assert kept.get(key) == content
 
 
 def test_cache__that_is_away_is_done_without(make_image, spec, kept, monkeypatch, caplog):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 
@@ -15,13 +16,14 @@ def has_local_paths(storage: Any) -> bool:
     return True
 
 
-def local_file(storage: Any, name: str) -> Path | None:
-    """Answer with the path of a stored file; None where it has none, or is not there."""
+def local_file(storage: Any, name: str, length: int) -> Path | None:
+    """Return the path of a stored file; None where it has none, or is not there in its length."""
     try:
         path = Path(storage.path(name))
     except NotImplementedError:
         return None
     try:
-        return path if path.is_file() else None
-    except OSError:  # a network file system that is away; who streams finds out why
+        found = path.stat()
+        return path if S_ISREG(found.st_mode) and found.st_size == length else None
+    except (OSError, ValueError):  # not there, or away; who streams finds out why
         return None

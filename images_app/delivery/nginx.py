@@ -40,7 +40,7 @@ class NginxDelivery(HandingOver):
         self, request: HttpRequest, location: Location, headers: dict[str, str]
     ) -> HttpResponse | None:
         """See HandingOver."""
-        if local_file(location.storage, location.name) is not None:
+        if local_file(location.storage, location.name, location.length) is not None:
             # Quoted, or a `?` or `%2e` in a name would mean another file.
             target = f"{self._prefix}{quote(location.storage_alias)}/{quote(location.name)}"
             return HttpResponse(headers={**headers, "X-Accel-Redirect": target})

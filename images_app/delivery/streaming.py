@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from http import HTTPStatus
@@ -22,6 +23,8 @@ from images_app.http import (
 )
 from images_app.representation import Location
 
+logger = logging.getLogger("images_app.delivery")
+
 # Django's own 4 KiB costs two thirds of the throughput of some servers.
 BLOCK_SIZE = 64 * 1024  # bytes
 
@@ -39,16 +42,34 @@ class BoundedFile:
     without reading them (sendfile(2)).
     """
 
-    def __init__(self, file: IO[bytes], length: int) -> None:
+    def __init__(self, file: IO[bytes], length: int, key: str = "") -> None:
+        """Take the file, the bytes to send, and what the log calls it."""
         self._file = file
         self._left = length
+        self._key = key
         if hasattr(file, "fileno"):
             self.fileno, self.tell, self.seek = file.fileno, file.tell, file.seek
 
     def read(self, size: int = -1) -> bytes:
-        """Read up to ``size`` bytes; b"" at the end of the range."""
+        """Read up to ``size`` bytes; b"" at the end of the range.
+
+        Raises:
+            OSError: when the file ends before: the connection breaks then, for the Content-Length
+                has been promised, and nobody shall take what came for the whole.
+
+        """
         wanted = self._left if size < 0 else min(size, self._left)
-        data = self._file.read(wanted) if wanted else b""
+        if not wanted:
+            return b""
+        try:
+            data = self._file.read(wanted)
+        except Exception:
+            logger.exception("code=bytes_broken_off key=%s", self._key)
+            raise
+        if not data:
+            logger.error("code=bytes_damaged key=%s", self._key)
+            message = "Stored bytes end too early."
+            raise OSError(message)
         self._left -= len(data)
         return data
 
@@ -131,7 +152,7 @@ class StreamingDelivery:
             return HttpResponse(status=status, headers=headers)
         opened = location.open_range(part.start, part.stop)
         return FileStreamResponse(
-            BoundedFile(opened, part.length),
+            BoundedFile(opened, part.length, location.key),
             status=status,
             headers=headers,
             is_async=isinstance(request, ASGIRequest),

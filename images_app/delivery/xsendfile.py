@@ -28,7 +28,7 @@ class XSendfileDelivery(HandingOver):
         self, request: HttpRequest, location: Location, headers: dict[str, str]
     ) -> HttpResponse | None:
         """See HandingOver."""
-        path = local_file(location.storage, location.name)
+        path = local_file(location.storage, location.name, location.length)
         # Apache and Caddy take the header as it is, lighttpd decodes it: only what is the same
         # both ways names one file to all of them.
         if path is None or quote(str(path)) != str(path):

@@ -38,7 +38,11 @@ def header_of(answer: Mapping[str, Any], formats: Sequence[str]) -> Header:
 def inspection_of(answer: Mapping[str, Any]) -> Inspection:
     """Answer with the inspection; ValueError, TypeError or KeyError where it is none."""
     orientation, color, camera = answer["orientation"], answer["dominant_color"], answer["camera"]
-    if orientation not in range(1, 9) or not _COLOR.fullmatch(color):
+    if (
+        type(orientation) is not int
+        or orientation not in range(1, 9)
+        or not _COLOR.fullmatch(color)
+    ):
         raise ValueError("orientation or colour")
     taken_at = answer["taken_at"]
     return Inspection(

@@ -89,8 +89,11 @@ class BoundedEngine:
             return sizes_of(answer, outputs, full_size)
 
 
-# The last four are an answer that makes no sense.
-_FAILURES = (ChildDiedError, AttributeError, LookupError, TypeError, ValueError)
+# All but the first are an answer that makes no sense.
+_FAILURES = (
+    *(ChildDiedError, AttributeError, ArithmeticError),
+    *(LookupError, TypeError, ValueError),
+)
 
 
 @contextlib.contextmanager

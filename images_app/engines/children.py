@@ -10,12 +10,14 @@ import json
 import logging
 import os
 import pickle
+import secrets
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import IO, Any
@@ -23,6 +25,7 @@ from typing import IO, Any
 from images_app.engines.base import Output
 from images_app.engines.messages import (
     TAKEN,
+    has_more,
     receive_exactly,
     receive_into,
     receive_message,
@@ -36,6 +39,13 @@ _FAREWELL = 0.1  # seconds that a child has to end by itself
 _PATIENCE = 10  # times its processor seconds that a call may take by the clock
 _LONGEST_ANSWER = 2**20  # bytes
 _LARGEST_OUTPUT = 2**28  # bytes of one rendition; more is no picture
+_LARGEST_LIMIT = 2**53  # of what a refusal speaks
+_LONGEST_DETAIL = 200  # characters in the log
+# What reading an answer raises that is none, however it was made.
+_NONSENSE = (
+    *(EOFError, OSError, ValueError, LookupError, TypeError),
+    *(AttributeError, ArithmeticError, RecursionError),
+)
 _START = """\
 import json, sys
 given = json.loads(sys.argv[1])
@@ -64,7 +74,7 @@ class _ChildGoneError(Exception):
 class _Child:
     """One child process and the socket to it."""
 
-    def __init__(self, command: list[str], patience: int) -> None:
+    def __init__(self, command: list[str]) -> None:
         ours, theirs = socket.socketpair()
         try:
             with theirs:
@@ -82,25 +92,53 @@ class _Child:
             ours.close()
             raise _unavailable(command) from error
         self.connection = ours
-        ours.settimeout(patience)
 
-    def call(self, message: bytes, file: IO[bytes], outputs: Sequence[Output]) -> Any:
-        """Have one call answered."""
+    def call(
+        self, call: Sequence[Any], file: IO[bytes], outputs: Sequence[Output], until: float
+    ) -> Any:
+        """Have one call answered.
+
+        Args:
+            call: what the worker is to do.
+            file: of which the kernel knows.
+            outputs: whose files take the bytes behind the answer.
+            until: by time.monotonic(), when the whole answer has to be there.
+
+        """
+        token = secrets.token_hex()
         try:
-            send_message(self.connection, message, (file.fileno(),))
-            receive_exactly(self.connection, len(TAKEN))
+            self._ask((token, *call), file, until)
+        except TimeoutError as error:
+            raise ChildDiedError from error
         except (EOFError, OSError) as error:
             raise _ChildGoneError from error
         try:
-            answer = json.loads(receive_message(self.connection, most=_LONGEST_ANSWER)[0])
-            if not isinstance(answer, dict):
-                raise TypeError("no answer")  # noqa: TRY301 (as any other nonsense)
-            if "result" in answer:
-                for (_, target), length in zip(outputs, answer["lengths"], strict=True):
-                    receive_into(self.connection, target, _checked_length(length))
-        except (EOFError, OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+            answer = self._answer_to(token, outputs, until)
+            refusal = _refusal_of(answer)
+        except _NONSENSE as error:
             raise ChildDiedError from error
-        return _result_of(answer)
+        if refusal is not None:
+            raise refusal
+        return answer["result"]
+
+    def _ask(self, call: Sequence[Any], file: IO[bytes], until: float) -> None:
+        if has_more(self.connection):  # it speaks unasked, or is gone
+            raise EOFError
+        self.connection.settimeout(max(0.001, until - time.monotonic()))
+        send_message(self.connection, pickle.dumps(tuple(call)), (file.fileno(),))
+        receive_exactly(self.connection, len(TAKEN), until)
+
+    def _answer_to(self, token: str, outputs: Sequence[Output], until: float) -> dict[str, Any]:
+        message, _files = receive_message(self.connection, most=_LONGEST_ANSWER, until=until)
+        answer = json.loads(message, parse_constant=_no_number)
+        if not isinstance(answer, dict) or answer.get("call") != token:
+            raise ValueError("no answer to this")
+        if "result" in answer:
+            for (_, target), length in zip(outputs, answer["lengths"], strict=True):
+                receive_into(self.connection, target, _checked_length(length), until)
+        if has_more(self.connection):
+            raise ValueError("more than an answer")
+        return answer
 
     def end(self) -> int:
         """Close the socket, and end the child; answer with its status, negative for a signal."""
@@ -128,13 +166,27 @@ def _checked_length(length: Any) -> int:
     return length
 
 
-def _result_of(answer: dict[str, Any]) -> Any:
+def _no_number(word: str) -> None:
+    """Refuse what Python's JSON has beyond JSON: NaN and Infinity."""
+    raise ValueError(word)
+
+
+def _refusal_of(answer: dict[str, Any]) -> Exception | None:
+    """Return what the engine has raised, its words and numbers checked; None for a result."""
     if answer.get("refused") in UploadRefused.reasons:
-        params: dict[str, Any] = {"limit": int(answer["params"].get("limit", 0))}
-        raise UploadRefused(answer["refused"], **params)
-    if "result" not in answer:
-        raise EngineFailedError(str(answer.get("detail", "")))
-    return answer["result"]
+        return UploadRefused(answer["refused"], **_checked_limit(answer["params"]))
+    if "result" in answer:
+        return None
+    detail = answer.get("detail")
+    is_short = type(detail) is str and len(detail) <= _LONGEST_DETAIL and detail.isprintable()
+    return EngineFailedError(detail if is_short else "")
+
+
+def _checked_limit(params: Any) -> dict[str, Any]:
+    limit = params.get("limit", 0)
+    if type(limit) is not int or not 0 <= limit <= _LARGEST_LIMIT:
+        raise ValueError("limit")
+    return {"limit": limit}
 
 
 class Pool:
@@ -151,12 +203,13 @@ class Pool:
         self, method: str, file: IO[bytes], outputs: Sequence[Output] = (), /, **arguments: Any
     ) -> Any:
         """Call a method of the engine in a child."""
-        message = pickle.dumps((method, arguments, [spec for spec, _ in outputs]))
+        asked = (method, arguments, [spec for spec, _ in outputs])
+        until = time.monotonic() + self._patience  # however many children it takes
         with _as_real_file(file) as source:
             while True:
                 child, is_new = self._take()
                 try:
-                    answer = child.call(message, source, outputs)
+                    answer = child.call(asked, source, outputs, until)
                 except (UploadRefused, EngineFailedError):
                     self._give_back(child)
                     raise
@@ -181,7 +234,7 @@ class Pool:
         with self._lock:
             if self._idle:
                 return self._idle.pop(), False
-        return _Child(self._command, self._patience), True
+        return _Child(self._command), True
 
     def _give_back(self, child: _Child) -> None:
         with self._lock:

@@ -54,16 +54,17 @@ def serve(connection: socket.socket, engine: Engine, cpu_seconds: int) -> None:
         while True:
             message, files = receive_message(connection)
             connection.sendall(TAKEN)
-            answer, outputs = _answer(engine, message, files[0], cpu_seconds)
-            send_message(connection, json.dumps(answer).encode())
+            token, *call = pickle.loads(message)  # noqa: S301 (from our own parent)
+            answer, outputs = _answer(engine, call, files[0], cpu_seconds)
+            send_message(connection, json.dumps({**answer, "call": token}).encode())
             for output in outputs:
                 connection.sendall(output.getbuffer())
 
 
 def _answer(
-    engine: Engine, message: bytes, descriptor: int, cpu_seconds: int
+    engine: Engine, call: list[Any], descriptor: int, cpu_seconds: int
 ) -> tuple[dict[str, Any], list[io.BytesIO]]:
-    method, arguments, specs = pickle.loads(message)  # noqa: S301 (from our own parent)
+    method, arguments, specs = call
     shares = sum(_FILM if spec.is_animated else 1 for spec in specs)
     _allow_seconds(cpu_seconds * max(1, shares))
     outputs = [(spec, io.BytesIO()) for spec in specs]

@@ -13,6 +13,7 @@ from images_app.models.image import (
     get_image_model,
     shown_size,
 )
+from images_app.models.installation import Installation
 from images_app.models.location import Location
 from images_app.models.lookup import find_visible
 from images_app.models.partial_upload import PartialUpload
@@ -31,6 +32,7 @@ __all__ = [
     "Grant",
     "Image",
     "ImageQuerySet",
+    "Installation",
     "Location",
     "PartialUpload",
     "Rendition",

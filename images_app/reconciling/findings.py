@@ -12,6 +12,7 @@ class Kind(StrEnum):
 
     MISSING = "missing"  # an image whose original is not in its storage
     DAMAGED = "damaged"  # an original with another length or checksum than its record's
+    UNREADABLE = "unreadable"  # an original, or a folder of ours, that the storage fails to read
     RENDITION_MISSING = "rendition_missing"
     RENDITION_DRIFTED = "rendition_drifted"  # another length than recorded
     RENDITION_OUTDATED = "rendition_outdated"  # of a former version, or of no preset any more
@@ -20,8 +21,8 @@ class Kind(StrEnum):
 
     @property
     def can_be_fixed(self) -> bool:
-        """Whether deleting makes it right; an original can only come from a backup."""
-        return self not in {Kind.MISSING, Kind.DAMAGED, Kind.FOREIGN}
+        """Whether fixing makes it right; an original comes from the quarantine or a backup."""
+        return self not in {Kind.MISSING, Kind.DAMAGED, Kind.UNREADABLE, Kind.FOREIGN}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,7 @@ class Finding:
     name: str  # in the storage
     image: int | None = None  # its primary key
     is_fixed: bool = False
+    is_in_quarantine: bool = False  # a missing one before, a stray one after it was fixed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,7 @@ class Work:
     checksums: bool = False  # whether to read every original, not only to ask for its length
     older_than: dt.datetime  # strays that are younger may belong to an upload under way
     storages: tuple[str, ...] = ()  # aliases to search for strays, besides those in use
+    most: int | None = None  # originals that may go; None: neither many, nor most of what is there
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,10 @@ from typing import Any
 
 from django.core.files.storage import storages
 
-from images_app.exceptions import BytesGone
+from images_app.exceptions import BytesGone, StorageUnavailable
 from images_app.models import AbstractImage, get_image_model
+from images_app.reconciling import quarantine
+from images_app.reconciling.asking import goes_on
 from images_app.reconciling.findings import Finding, Kind, Step, Work
 from images_app.renditions.stored import failures_told_apart, open_stored
 
@@ -41,9 +43,24 @@ def _check(image: AbstractImage, work: Work) -> Iterator[Finding]:
     kind = _problem(image, work)
     # It may have been deleted, replaced or moved since it was read.
     if kind is not None and _images().filter(pk=image.pk, **_place(image)).exists():
-        yield Finding(
-            kind=kind, storage=image.storage_alias, name=image.storage_name, image=image.pk
-        )
+        yield _finding(image, kind, work)
+
+
+def _finding(image: AbstractImage, kind: Kind, work: Work) -> Finding:
+    alias, name = image.storage_alias, image.storage_name
+    is_back = is_there = False
+    if kind is Kind.MISSING:
+        with failures_told_apart(alias):
+            is_back = work.fix and quarantine.bring_back(storages[alias], name)
+            is_there = not is_back and quarantine.find(storages[alias], name) is not None
+    return Finding(
+        kind=kind,
+        storage=alias,
+        name=name,
+        image=image.pk,
+        is_fixed=is_back,
+        is_in_quarantine=is_there,
+    )
 
 
 def _place(image: AbstractImage) -> dict[str, str]:
@@ -61,6 +78,10 @@ def _problem(image: AbstractImage, work: Work) -> Kind | None:
             return Kind.DAMAGED
     except BytesGone:
         return Kind.MISSING
+    except StorageUnavailable as error:
+        if goes_on(storages[alias], error.__cause__):
+            return Kind.UNREADABLE
+        raise
     return None
 
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from django.core.files.storage import storages
 
 from images_app.conf import get_engine
-from images_app.exceptions import BytesGone
+from images_app.exceptions import BytesGone, StorageUnavailable
 from images_app.meanings import meanings
 from images_app.models import Rendition
+from images_app.reconciling.asking import goes_on
 from images_app.reconciling.findings import Finding, Kind, Step, Work
 from images_app.renditions.stored import failures_told_apart
 
@@ -66,4 +67,8 @@ def _problem(row: Rendition, known: set[tuple[str, str]]) -> Kind | None:
             length = storages[row.storage_alias].size(row.storage_name)
     except BytesGone:
         return Kind.RENDITION_MISSING
+    except StorageUnavailable as error:
+        if goes_on(storages[row.storage_alias], error.__cause__):
+            return Kind.RENDITION_MISSING  # it is made again like one that is not there
+        raise
     return None if length == row.byte_size else Kind.RENDITION_DRIFTED

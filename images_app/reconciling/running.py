@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from images_app.models import Rendition, get_image_model
 from images_app.reconciling import originals, renditions, strays
 from images_app.reconciling.findings import Step, Work
+from images_app.reconciling.guarding import refuse_to_fix
 
 # Renditions before strays: what loses its record here has its bytes deleted at once.
 _STAGES = {
@@ -29,12 +30,15 @@ def reconcile(work: Work, start: Position | None = None) -> Iterator[Step]:
     """Compare everything, step by step; each step is done when it is yielded.
 
     Raises:
+        NotOurs: when fixing, before anything is changed, see ``guarding``.
         StorageUnavailable: when a storage cannot be asked.
         ValueError: for a position in no stage.
 
     """
     names = list(_STAGES)
     begin = names.index(start.stage) if start else 0
+    if work.fix:
+        refuse_to_fix(work)
     for name in names[begin:]:
         after = start.after if start and start.stage == name else ""
         yield from _STAGES[name](work, after)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -13,10 +14,14 @@ from django.core.files.storage import Storage, storages
 from django.utils import timezone
 
 from images_app.conf import RENDITIONS, get_settings
-from images_app.exceptions import BytesGone
+from images_app.exceptions import BytesGone, StorageUnavailable
 from images_app.models import ImageQuerySet, PartialUpload, Rendition, get_image_model
 from images_app.models.rendition import rendition_name
+from images_app.ownership import is_mark
+from images_app.reconciling import quarantine
+from images_app.reconciling.asking import goes_on
 from images_app.reconciling.findings import Finding, Kind, Step, Work
+from images_app.reconciling.listing import list_folder
 from images_app.renditions.stored import failures_told_apart
 from images_app.storages.filesystem import PARTIAL_PREFIX
 
@@ -26,6 +31,7 @@ _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 # The end of Django's for a name that was taken.
 _ORIGINAL = re.compile(r"[0-9a-f]{2}/[0-9a-f]{32}(_\w{7})?\.[a-z0-9]{1,5}")
 _RENDITION = re.compile(rf"({_UUID})/\d+/[0-9a-f]{{16}}(_\w{{7}})?\.[a-z0-9]{{1,5}}")
+_OUR_FOLDER = re.compile(rf"[0-9a-f]{{2}}|(partial/)?{_UUID}(/\d+)?|partial")
 _PART = re.compile(rf"partial/({_UUID})/\d+-[0-9a-f]{{8}}(_\w{{7}})?")
 
 _Known = Callable[[str, Sequence[str]], set[str]]
@@ -46,35 +52,76 @@ def check_strays(work: Work, after: str) -> Iterator[Step]:
         StorageUnavailable: when a storage cannot be asked; nothing is deleted then.
 
     """
-    for alias in sorted({*storages_in_use(), *work.storages}):
+    for alias in aliases_of(work):
         with failures_told_apart(alias):
             storage = storages[alias]
-            folders, files = _list(storage, "")
+            folders, files = list_folder(storage, "")
         for folder in sorted({*folders, ""}):
             key = f"{alias}/{folder}"
             if after and key <= after:
                 continue
             with failures_told_apart(alias):
-                names = files if folder == "" else list(_files_below(storage, folder))
-            found = list(_check(alias, storage, names, work))
+                names, unreadable = (files, []) if not folder else _walk(storage, folder)
+            found = [*_unread(alias, unreadable), *_check(alias, storage, names, work)]
             yield Step(stage=STAGE, after=key, number=len(names), findings=tuple(found))
+        if work.fix:
+            with failures_told_apart(alias):
+                quarantine.delete_expired(alias)
 
 
-def _list(storage: Storage, folder: str) -> tuple[list[str], list[str]]:
+def aliases_of(work: Work) -> list[str]:
+    """Return the aliases of the storages that are searched."""
+    return sorted({*storages_in_use(), *work.storages})
+
+
+def is_original(name: str) -> bool:
+    """Return whether a name is of the kind that originals get."""
+    return _ORIGINAL.fullmatch(name) is not None
+
+
+def count_originals(alias: str, work: Work) -> tuple[int, int]:
+    """Return how many originals in a storage a record names, and how many of them are strays.
+
+    Raises:
+        StorageUnavailable: when the storage cannot be asked.
+
+    """
+    known = stray = 0
+    with failures_told_apart(alias):
+        storage = storages[alias]
+        for folder in list_folder(storage, "")[0]:
+            names = [name for name in _walk(storage, folder)[0] if is_original(name)]
+            found = list(_check(alias, storage, names, dataclasses.replace(work, fix=False)))
+            stray += sum(finding.kind is Kind.STRAY for finding in found)
+            known += len(names) - len(found)  # young ones are taken for known
+    return known, stray
+
+
+def _walk(storage: Storage, folder: str) -> tuple[list[str], list[str]]:
+    """Return the files in and below a folder, and the folders that cannot be read."""
     try:
-        return storage.listdir(folder)
-    except FileNotFoundError:  # nothing was stored yet, or the last file went meanwhile
-        return [], []
-
-
-def _files_below(storage: Storage, folder: str) -> Iterator[str]:
-    folders, files = _list(storage, folder)
-    yield from (f"{folder}/{name}" for name in files)
+        folders, files = list_folder(storage, folder)
+    except Exception as error:
+        # A disk's lost+found, or a folder that was damaged; the others are looked at.
+        if goes_on(storage, error):
+            return [], [folder]
+        raise
+    names, unreadable = [f"{folder}/{name}" for name in files], []
     for inner in folders:
-        yield from _files_below(storage, f"{folder}/{inner}")
+        more, closed = _walk(storage, f"{folder}/{inner}")
+        names += more
+        unreadable += closed
+    return names, unreadable
+
+
+def _unread(alias: str, folders: Sequence[str]) -> Iterator[Finding]:
+    for folder in folders:
+        kind = Kind.UNREADABLE if _OUR_FOLDER.fullmatch(folder) else Kind.FOREIGN
+        yield Finding(kind=kind, storage=alias, name=f"{folder}/")
 
 
 def _check(alias: str, storage: Storage, names: Sequence[str], work: Work) -> Iterator[Finding]:
+    names = [name for name in names if not is_mark(name) and not quarantine.is_in_quarantine(name)]
     for start in range(0, len(names), _AT_ONCE):
         batch = names[start : start + _AT_ONCE]
         known = _known_originals(alias, batch) | _known_renditions(alias, batch) | _parts(batch)
@@ -86,6 +133,7 @@ def _judge(alias: str, storage: Storage, name: str, work: Work) -> Iterator[Find
     if not _is_ours(name):
         yield Finding(kind=Kind.FOREIGN, storage=alias, name=name)
         return
+    is_kept = work.fix and is_original(name)
     try:
         with failures_told_apart(alias, may_be_absent=True):
             saved_at = _saved_at(storage, name)
@@ -97,11 +145,20 @@ def _judge(alias: str, storage: Storage, name: str, work: Work) -> Iterator[Find
             if saved_at in elsewhere:  # two aliases lead to one file; E006 cannot see it of all
                 yield Finding(kind=Kind.FOREIGN, storage=alias, name=name)
                 return
-            if work.fix:
+            if is_kept:
+                quarantine.put_away(storage, name)
+            elif work.fix:
                 storage.delete(name)
     except BytesGone:
         return
-    yield Finding(kind=Kind.STRAY, storage=alias, name=name, is_fixed=work.fix)
+    except StorageUnavailable as error:
+        if not goes_on(storage, error.__cause__):
+            raise
+        yield Finding(kind=Kind.STRAY, storage=alias, name=name)
+        return
+    yield Finding(
+        kind=Kind.STRAY, storage=alias, name=name, is_fixed=work.fix, is_in_quarantine=is_kept
+    )
 
 
 def _is_ours(name: str) -> bool:

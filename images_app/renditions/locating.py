@@ -39,10 +39,10 @@ def locate_rendition(image: AbstractImage, spec: RenditionSpec) -> Location:
 
     def open_or_make_again(start: int, stop: int) -> IO[bytes]:
         try:
-            return open_stored_range(alias, name, start, stop)
-        except BytesGone:
-            # Renditions can always be made again; a row without bytes heals itself.
-            logger.warning("code=bytes_gone image=%s rendition=%s", image.pk, name)
+            return open_stored_range(alias, name, start, stop, rendition.byte_size)
+        except BytesGone as error:
+            # Renditions can always be made again; a row without its bytes heals itself.
+            logger.warning("code=%s image=%s rendition=%s", error.code, image.pk, name)
             make_again(image, spec, rendition)
             return open_stored_range(alias, name, start, stop)
 
@@ -85,12 +85,12 @@ def locate_original(image: AbstractImage) -> Location:
 
     def open_where_it_is(start: int, stop: int) -> IO[bytes]:
         try:
-            return open_stored_range(alias, name, start, stop)
+            return open_stored_range(alias, name, start, stop, image.byte_size)
         except BytesGone:
             place = place_now(image)
             if place in {None, (alias, name)}:
                 raise
-            return open_stored_range(*place, start, stop)
+            return open_stored_range(*place, start, stop, image.byte_size)
 
     return Location(
         storage=_storage(alias),
@@ -98,6 +98,7 @@ def locate_original(image: AbstractImage) -> Location:
         name=name,
         length=image.byte_size,
         open_range=open_where_it_is,
+        key=str(image.public_id),
     )
 
 
@@ -111,6 +112,7 @@ def _rendition_location(alias: str, name: str, length: int, open_range: OpenRang
         length=length,
         open_range=open_range,
         in_memory=(lambda: _kept(name, length, open_range)) if is_kept else None,
+        key=name,
     )
 
 

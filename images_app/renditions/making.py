@@ -21,6 +21,7 @@ from images_app.engines import Output
 from images_app.exceptions import Busy, BytesGone, RenderFailed, StorageUnavailable
 from images_app.models import AbstractImage, Rendition
 from images_app.models.rendition import rendition_name
+from images_app.ownership import mark_once
 from images_app.renditions.ancestors import Stored, find_ancestor, original_of
 from images_app.renditions.single_flight import is_leased, lease
 from images_app.renditions.stored import open_stored
@@ -233,6 +234,7 @@ def _render_from(source: Stored, image: AbstractImage, outputs: Sequence[Output]
 def _store(image: AbstractImage, spec: RenditionSpec, target: IO[bytes]) -> int:
     """Store a rendition under its one name, and answer with its length in bytes."""
     length = target.seek(0, 2)
+    mark_once(RENDITIONS)
     try:
         save_exactly(storages[RENDITIONS], _name(image, spec), File(target))
     except Exception as error:

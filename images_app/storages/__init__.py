@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from images_app.storages.filesystem import PrivateFileSystemStorage, private_storages
-from images_app.storages.ranged import open_range
+from images_app.storages.ranged import open_range, stored_length
 from images_app.storages.removing import delete_stored
+from images_app.storages.renaming import rename
 from images_app.storages.writing import save_exactly
 
 __all__ = [
@@ -12,5 +13,7 @@ __all__ = [
     "delete_stored",
     "open_range",
     "private_storages",
+    "rename",
     "save_exactly",
+    "stored_length",
 ]

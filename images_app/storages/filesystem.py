@@ -98,7 +98,24 @@ class PrivateFileSystemStorage(FileSystemStorage):
     def delete(self, name: str) -> None:
         """Delete a file, and the folders that it leaves empty."""
         super().delete(name)
-        folder, root = Path(self.path(name)).parent, Path(self.location)
+        self._drop_empty_folders(Path(self.path(name)).parent)
+
+    def rename(self, name: str, new: str) -> None:
+        """Give a file another name in one step, replacing what stands there."""
+        old, path = Path(self.path(name)), Path(self.path(new))
+        for attempt in range(_ATTEMPTS):
+            _make_private_folder(path.parent, Path(self.location), self._folder_mode)
+            try:
+                old.rename(path)
+                break
+            except FileNotFoundError:
+                if attempt == _ATTEMPTS - 1 or not old.exists():
+                    raise
+        _sync_folder(path.parent)
+        self._drop_empty_folders(old.parent)
+
+    def _drop_empty_folders(self, folder: Path) -> None:
+        root = Path(self.location)
         with contextlib.suppress(OSError):
             while root in folder.parents:
                 folder.rmdir()

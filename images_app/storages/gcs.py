@@ -169,7 +169,7 @@ class PrivateGoogleCloudStorage(PrivateObjects, GoogleCloudStorage):  # type: ig
             response.close()
             message = "The server of the bucket does not honour Range."
             raise OSError(message)
-        return cast("IO[bytes]", Transfer(response.raw))
+        return cast("IO[bytes]", Transfer(response.raw, response.headers["Content-Range"]))
 
     def _get(self, key: str, start: int, stop: int) -> Any:
         """Send the request ourselves: the library would fetch the whole range before we see it."""

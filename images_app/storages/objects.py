@@ -116,8 +116,11 @@ class Transfer:
     Of the libraries' own, servers would believe that they can seek and have a file number.
     """
 
-    def __init__(self, body: Any) -> None:
+    def __init__(self, body: Any, content_range: str = "") -> None:
+        """Take the body, and the answer's Content-Range, which tells the length of the whole."""
         self._body = body
+        length = content_range.rpartition("/")[2]
+        self.whole_length = int(length) if length.isdecimal() else None
 
     def read(self, size: int = -1) -> bytes:
         """Read up to ``size`` bytes; b"" at the end."""

@@ -115,6 +115,20 @@ class PrivateS3Storage(PrivateObjects, S3Storage):  # type: ignore[misc]  # not 
             raise ValueError(message)
         return url
 
+    def rename(self, name: str, new: str) -> None:
+        """Give an object another name by a copy within the bucket, replacing what stands there."""
+        key = self._key(name)
+        source = {"Bucket": self.bucket_name, "Key": key}
+        target = {"Bucket": self.bucket_name, "Key": self._key(new)}
+        try:
+            self._client.copy_object(CopySource=source, **target, **self.get_object_parameters(new))
+        except ClientError as error:
+            if _says_no_such_object(error):
+                message = f"No such object: {key}"
+                raise FileNotFoundError(message) from error
+            raise
+        self._client.delete_object(**source)
+
     def _put(self, key: str, body: Any, length: int) -> bool:
         """Store by one PUT, with a HEAD before it only where the server cannot be relied on."""
         if self._asks_first and self._is_taken(key):
@@ -145,7 +159,7 @@ class PrivateS3Storage(PrivateObjects, S3Storage):  # type: ignore[misc]  # not 
             answer["Body"].close()
             message = "The S3 server does not honour Range."
             raise OSError(message)
-        return cast("IO[bytes]", Transfer(answer["Body"]))
+        return cast("IO[bytes]", Transfer(answer["Body"], answer["ContentRange"]))
 
     def _fetch_whole(self, key: str, target: IO[bytes]) -> None:
         with closing(self._get(key, ChecksumMode="ENABLED")["Body"]) as body:

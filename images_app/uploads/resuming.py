@@ -27,6 +27,7 @@ from images_app.exceptions import (
     UploadRefused,
 )
 from images_app.models import AbstractImage, ImageQuerySet, PartialUpload, get_image_model
+from images_app.ownership import mark_once
 from images_app.quotas import check_quota, lock_owner
 from images_app.storages import delete_stored
 from images_app.uploads.receiving import Taken, Target, take_in
@@ -221,6 +222,7 @@ def _settle(upload: PartialUpload, image: AbstractImage) -> None:
 
 def _store(upload: PartialUpload, offset: int, part: IO[bytes]) -> str:
     part.seek(0)
+    mark_once(upload.storage_alias)
     try:
         # A name that nobody else takes: not every object store refuses to overwrite, and of two
         # who send the same part the one that is late deletes its own.

@@ -396,9 +396,9 @@ def test_cache__that_is_away_costs_a_signature_and_no_more(delivery, monkeypatch
 
 
 def test_file_system__that_is_away_is_left_to_who_says_so(local, monkeypatch):
-    def stale(self):
+    def stale(self, **_):
         raise OSError(116, "Stale file handle")
 
-    monkeypatch.setattr(Path, "is_file", stale)
+    monkeypatch.setattr(Path, "stat", stale)
     response, content = deliver(NginxDelivery(), local)
     assert (content, "X-Accel-Redirect" in response) == (CONTENT, False)

@@ -219,6 +219,31 @@ def test_in_memory__is_sent_by_the_same_rules(server, method, value, status, sta
     }
 
 
+def test_file__that_ends_too_early_breaks_the_answer_off(server, caplog):
+    """Never padded, and never taken for the whole."""
+    location = Location(
+        length=TOTAL, open_range=lambda start, stop: io.BytesIO(CONTENT[:-1]), key="the image"
+    )
+    factory = {"wsgi": RequestFactory, "asgi": AsyncRequestFactory}[server]()
+    response = StreamingDelivery().deliver(factory.get("/"), location, ETAG, HEADERS)
+    with pytest.raises(OSError, match="too early"):
+        asyncio.run(collect(response)) if server == "asgi" else list(response)
+    assert "code=bytes_damaged key=the image" in caplog.text
+
+
+def test_file__that_cannot_be_read_to_its_end_is_logged(server, caplog):
+    class Broken(io.BytesIO):
+        def read(self, size=-1):
+            raise OSError("/secret")
+
+    location = Location(length=TOTAL, open_range=lambda start, stop: Broken(), key="the image")
+    factory = {"wsgi": RequestFactory, "asgi": AsyncRequestFactory}[server]()
+    response = StreamingDelivery().deliver(factory.get("/"), location, ETAG, HEADERS)
+    with pytest.raises(OSError, match="secret"):
+        asyncio.run(collect(response)) if server == "asgi" else list(response)
+    assert "code=bytes_broken_off key=the image" in caplog.text
+
+
 def test_memory__is_one_block_at_most(server):
     answer = ask(server)
     assert max(len(chunk) for chunk in answer.chunks) == BLOCK_SIZE
@@ -434,9 +459,11 @@ def test_bounded_file__of_nothing_wanted_nothing_is_read():
     ]
 
 
-def test_bounded_file__a_file_shorter_than_its_record_just_ends():
+def test_bounded_file__a_file_shorter_than_its_record_is_an_error():
     bounded = BoundedFile(io.BytesIO(b"01"), 5)
-    assert [bounded.read(4), bounded.read(4)] == [b"01", b""]
+    assert bounded.read(4) == b"01"
+    with pytest.raises(OSError, match="too early"):
+        bounded.read(4)
 
 
 def test_bounded_file__seeks_and_closes_the_file():

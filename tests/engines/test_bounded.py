@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import gzip
 import io
@@ -318,23 +319,168 @@ def test_child__that_ended_is_in_the_log(caplog):
     assert "cpu_seconds:1" in caplog.text
 
 
+@contextlib.contextmanager
+def hostile(act):
+    """A child whose side is ``act(socket, the call's token)``, once it has been called."""
+    ours, theirs = socket.socketpair()
+    child = object.__new__(children._Child)
+    child.connection = ours
+
+    def answer():
+        with contextlib.suppress(EOFError, OSError):
+            message, files = receive_message(theirs)
+            for file in files:
+                os.close(file)
+            act(theirs, pickle.loads(message)[0])
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    with tempfile.TemporaryFile() as file:
+        yield lambda *, seconds=5: child.call(("x", {}, []), file, [], time.monotonic() + seconds)
+    ours.close()
+    theirs.close()
+    thread.join()
+
+
+def saying(answer):
+    """Take the call, and answer with JSON in which TOKEN stands for the call's own."""
+
+    def act(connection, token):
+        connection.sendall(TAKEN)
+        send_message(connection, answer.replace("TOKEN", token).encode())
+
+    return act
+
+
+def refusal(params):
+    return f'{{"call": "TOKEN", "refused": "too_many_frames", "params": {params}}}'
+
+
+RESULT = '{"call": "TOKEN", "result": 7, "lengths": []}'
+
+
+def test_answer__of_a_child_is_taken_with_its_token():
+    with hostile(saying(RESULT)) as call:
+        assert call() == 7
+    with hostile(saying(refusal('{"limit": 9}'))) as call:
+        with pytest.raises(UploadRefused) as caught:
+            call()
+        assert caught.value.params == {"limit": 9}
+
+
 @pytest.mark.parametrize(
     "answer",
-    [b"not json", b"[]", b"{}", b'{"refused": "made up", "detail": "x", "params": {}}'],
+    [
+        "not json",
+        "[]",
+        "{}",
+        '"TOKEN"',
+        "[" * 100_000,
+        '{"result": 7, "lengths": []}',
+        '{"call": 1, "result": 7, "lengths": []}',
+        '{"call": "TOKEN", "result": 7}',
+        '{"call": "TOKEN", "result": NaN, "lengths": []}',
+        '{"call": "TOKEN", "result": 7, "lengths": [1]}',
+        *(
+            refusal(f'{{"limit": {limit}}}')
+            for limit in (
+                *("Infinity", "-Infinity", "NaN", "1e999", "1.5", "-1", "true", "null", '"9"'),
+                *("9" * 20, "9" * 5000, "[]", "{}"),
+            )
+        ),
+        *(refusal(params) for params in ("[]", "null", "7", '"x"')),
+        '{"call": "TOKEN", "refused": "too_many_frames"}',
+        '{"call": "TOKEN", "refused": ["too_many_frames"], "params": {}}',
+    ],
+    ids=lambda answer: answer[:70],
 )
-def test_answer__nonsense_from_a_child_is_a_failure(answer):
+def test_answer__nonsense_ends_the_child(answer):
+    with hostile(saying(answer)) as call, pytest.raises(children.ChildDiedError):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("detail", "told"),
+    [
+        ('"ZeroDivisionError"', "ZeroDivisionError"),
+        ('"a\\nb"', ""),
+        (f'"{"x" * 201}"', ""),
+        ("7", ""),
+    ],
+)
+def test_answer__failure_puts_no_lines_into_the_log(detail, told):
+    answer = f'{{"call": "TOKEN", "failed": "x", "refused": "made up", "detail": {detail}}}'
+    with hostile(saying(answer)) as call, pytest.raises(children.EngineFailedError) as caught:
+        call()
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize("behind", [b"x", TAKEN + b"\0\0\0\2{}"], ids=str)
+def test_child__that_says_too_much_ends(behind):
+    def all_at_once(connection, token):
+        message = RESULT.replace("TOKEN", token).encode()
+        connection.sendall(TAKEN + len(message).to_bytes(4, "big") + message + behind)
+
+    with hostile(all_at_once) as call, pytest.raises(children.ChildDiedError):
+        call()
+
+
+def test_child__that_speaks_unasked_is_replaced():
+    """What it said after its last answer is no answer to the next call."""
     ours, theirs = socket.socketpair()
     child = object.__new__(children._Child)
     child.connection = ours
     theirs.sendall(TAKEN)
-    send_message(theirs, answer)
-    with (
-        tempfile.TemporaryFile() as file,
-        pytest.raises((children.ChildDiedError, children.EngineFailedError)),
-    ):
-        child.call(b"x", file, [])
+    send_message(theirs, b'{"result": 7, "lengths": []}')
+    with tempfile.TemporaryFile() as file, pytest.raises(children._ChildGoneError):
+        child.call(("x", {}, []), file, [], time.monotonic() + 5)
+    theirs.setblocking(False)
+    with pytest.raises(BlockingIOError):  # nor is it told what the call is
+        theirs.recv(1)
     ours.close()
     theirs.close()
+
+
+def trickling(connection, token):
+    """Answer one byte at a time."""
+    message = RESULT.replace("TOKEN", token).encode()
+    for byte in TAKEN + len(message).to_bytes(4, "big") + message:
+        connection.sendall(bytes([byte]))
+        time.sleep(0.1)
+
+
+def silent(connection, token):
+    connection.recv(1)
+
+
+@pytest.mark.parametrize("act", [trickling, silent])
+def test_deadline__is_one_for_the_whole_answer(act):
+    started = time.monotonic()
+    with hostile(act) as call:
+        with pytest.raises(children.ChildDiedError):
+            call(seconds=0.5)
+        assert time.monotonic() - started < 2
+
+
+def test_deadline__is_one_for_all_children_of_a_call(monkeypatch):
+    pool = children.Pool(["true"], 1, "")
+    given = []
+
+    class Gone:
+        def call(self, call, file, outputs, until):
+            given.append(until)
+            time.sleep(0.05)
+            raise children._ChildGoneError
+
+        def end(self):
+            return 0
+
+    pool._idle = [Gone(), Gone()]
+    monkeypatch.setattr(children, "_Child", lambda command: Gone())
+    with pytest.raises(EngineUnavailable):
+        pool.call("x", io.BytesIO())
+    assert len(given) == 3
+    assert len(set(given)) == 1
 
 
 GOOD = {
@@ -363,7 +509,7 @@ GOOD = {
         *(("read_header", {"format": value}) for value in ("svg", "gif", None, "../x")),
         *(("read_header", {"width": value}) for value in (-1, 2**40, "1", 1.5, None, True)),
         ("read_header", {"texts": "many"}),
-        *(("inspect", {"orientation": value}) for value in (0, 9, "6")),
+        *(("inspect", {"orientation": value}) for value in (0, 9, "6", 1.0, True)),
         *(("inspect", {"frames": value}) for value in (-1, None)),
         *(("inspect", {"dominant_color": value}) for value in ("red", '#123456"', 5)),
         *(("inspect", {"taken_at": value}) for value in ("now", 5)),
@@ -440,9 +586,10 @@ def test_worker__answers_in_json_with_the_bytes_behind(served):
             ("inspect", {"formats": ("png",)}, []),
             ("nonsense", {}, []),
         ):
-            send_message(served, pickle.dumps(call), (file.fileno(),))
+            send_message(served, pickle.dumps(("token", *call)), (file.fileno(),))
             assert receive_exactly(served, 1) == TAKEN
             answer = json.loads(receive_message(served)[0])
+            assert answer.pop("call") == "token"
             if call[0] == "render":
                 assert answer == {"result": [[32, 43]], "lengths": answer["lengths"]}
                 assert opened(receive_exactly(served, *answer["lengths"])).size == (32, 43)

@@ -38,6 +38,7 @@ INJECTIONS = {
     "full": f"{WRITES}:error=ENOSPC:when={{}}+",
     "full-once": f"{WRITES}:error=ENOSPC:when={{}}",
 }
+STRAY = f"ab/{'0' * 32}.jpg"
 PATIENCE = 60  # seconds for one operation
 FOLDER = Path(tempfile.mkdtemp(prefix="images-app-killed-"))
 STATE, BASELINE = FOLDER / "state", FOLDER / "baseline"
@@ -209,6 +210,24 @@ def move() -> None:
         call_command("images_move", "--to", "other", "--grace", "0")
 
 
+def tidy() -> None:
+    """An original without a record, and what puts it into quarantine."""
+    from django.core.files.storage import storages
+    from django.core.management import call_command
+
+    storages["images"].save(STRAY, picture_file((7, 8, 9)))
+    with contextlib.redirect_stdout(io.StringIO()):
+        call_command("images_reconcile", "--fix", "--grace", "0")
+
+
+def is_tidy() -> bool:
+    from django.core.files.storage import storages
+
+    from images_app.reconciling import quarantine
+
+    return quarantine.find(storages["images"], STRAY) is not None
+
+
 def is_done(operation: str) -> bool:
     """Tell whether the records say that it was done."""
     from images_app.models import Image
@@ -223,6 +242,7 @@ def is_done(operation: str) -> bool:
         "replace": lambda: the_image().version == 2,
         "delete": lambda: not Image.objects.exists(),
         "move": lambda: the_image().storage_alias == "other",
+        "tidy": is_tidy,
     }[operation]()
 
 
@@ -233,6 +253,7 @@ OPERATIONS: dict[str, Callable[[], None]] = {
     "replace": replace,
     "delete": delete,
     "move": move,
+    "tidy": tidy,
 }
 
 
@@ -318,7 +339,9 @@ def look(*, acknowledged: bool) -> str:
         return [str(each.kind) for step in reconcile(work) for each in step.findings]
 
     before = found()
+    # Of a move that was killed, a copy may be all there is in the other storage.
     arguments = ["--fix", "--grace", "0", "--storage", "images", "--storage", "other"]
+    arguments += ["--most", "1"]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
         call_command("images_reconcile", *arguments)
     return json.dumps(

@@ -11,7 +11,7 @@ import pytest
 from tests.parts import ROOT, program
 
 pytestmark = pytest.mark.slow
-OPERATIONS = ("upload", "resume", "render", "replace", "delete", "move")
+OPERATIONS = ("upload", "resume", "render", "replace", "delete", "move", "tidy")
 CLEAR = ("told storage_unavailable", "told by the exit code", "told database or disk is full")
 
 

@@ -13,6 +13,7 @@ import pytest
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 
+from images_app.ingest import ingest_image
 from images_app.management.commands import images_import
 from images_app.management.progress import Progress
 from images_app.models import Gallery, Image
@@ -151,6 +152,54 @@ def test_import__skips_hidden_files_and_links(tree, run, tmp_path):
     (folder / "linked").symlink_to(outside)
     (folder / "broken.jpg").symlink_to(outside / "nothing.jpg")
     assert run(folder) == (0, "1 imported, 0 already there, 0 failed.\n", "")
+    assert titles() == ["a"]
+
+
+BESIDE = {
+    "Thumbs.db": b"no picture",
+    "a.AAE": b"<plist>",
+    "a.jpg.json": b"{}",
+    "a.MOV": b"no picture",
+    "deep/.Spotlight-V100/b.jpg": b"no picture",
+    "@eaDir/a.jpg/SYNOPHOTO_THUMB_S.jpg": shade(8),
+    "#recycle/old.jpg": shade(9),
+    "__MACOSX/._a.jpg": b"\0\5\x16\7",
+}
+
+
+def test_import__counts_what_stands_beside_pictures_and_takes_none_of_it(packed, run):
+    folder = packed({**BESIDE, "a.jpg": shade(1)})
+    assert run(folder) == (0, "1 imported, 0 already there, 4 no pictures, 0 failed.\n", "")
+    assert titles() == ["a"]
+
+
+def test_dry_run__names_what_stands_beside_pictures(packed, run):
+    code, out, _ = run(packed({"a.jpg": shade(1), "a.MOV": b"x"}), dry_run=True)
+    lines = ["a.jpg: new", "a.MOV: no picture"]
+    total = "1 would be imported, 0 already there, 1 no pictures, 0 failed."
+    assert (code, sorted(out.splitlines())) == (0, sorted([*lines, total]))
+
+
+@pytest.mark.parametrize("contents", [{}, {"a.jpg": b"no picture"}, {"Thumbs.db": b"x"}], ids=str)
+def test_import__leaves_no_empty_gallery_of_its_own(tree, run, contents, owner):
+    run(tree(contents))
+    assert not Gallery.objects.exists()
+    Gallery.objects.create(title="Summer", owner=owner)
+    run(tree(contents))
+    assert Gallery.objects.count() == 1
+
+
+def test_import__that_is_stopped_keeps_the_gallery_of_what_came(tree, run, monkeypatch):
+    taken = []
+
+    def stop_at_the_second(file, **fields):
+        if taken:
+            raise KeyboardInterrupt
+        taken.append(ingest_image(file, **fields))
+
+    monkeypatch.setattr(images_import, "ingest_image", stop_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        run(tree({"a.jpg": shade(1), "b.jpg": shade(2)}))
     assert titles() == ["a"]
 
 

@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from images_app.conf import get_settings
+from images_app.contrib.dbstorage.models import StoredChunk
 from images_app.exceptions import StorageUnavailable
 from images_app.models import Image, PartialUpload, Rendition
 from images_app.reconciling import originals
@@ -105,7 +106,14 @@ def test_reconcile__stray_bytes_are_told_and_deleted_when_asked(image, reconcile
     assert storages[alias].exists(name)
     assert reconcile("--fix") == ({"stray": 1}, 0, 0)
     assert reconcile.lines == [
-        {"kind": "stray", "storage": alias, "name": name, "image": None, "is_fixed": True}
+        {
+            "kind": "stray",
+            "storage": alias,
+            "name": name,
+            "image": None,
+            "is_fixed": True,
+            "is_in_quarantine": name.startswith("ab/0"),
+        }
     ]
     assert not storages[alias].exists(name)
     assert reconcile() == ({}, 0, 0)
@@ -149,7 +157,11 @@ def test_reconcile__searches_a_storage_that_no_record_names_when_asked(
     }
     store("former", NAME)
     assert reconcile("--fix") == ({}, 0, 0)
-    assert reconcile("--fix", "--storage", "former") == ({"stray": 1}, 0, 0)
+    former = ("--storage", "former", "--most", "1")
+    with pytest.raises(CommandError, match="STORAGES\\['former'\\] has no mark"):
+        reconcile("--fix", *former)
+    assert reconcile("--adopt-storage", "former", "--storage", "former") == ({"stray": 1}, 1, 1)
+    assert reconcile("--fix", *former) == ({"stray": 1}, 0, 0)
 
 
 def lose_rendition(rendition):
@@ -273,3 +285,90 @@ def test_reconcile__an_image_deleted_meanwhile_is_not_missing(image, reconcile, 
 def test_reconcile__the_trash_is_kept(image, reconcile):
     Image.objects.update(trashed_at=timezone.now() - timedelta(days=5))
     assert reconcile("--fix") == ({}, 0, 0)
+
+
+# --- damage and what is not ours are findings, and the rest goes on ---------------------------
+
+
+def test_reconcile__checksums_go_on_after_a_file_that_cannot_be_read(
+    make_image, reconcile, monkeypatch
+):
+    images = [make_image() for _ in range(3)]
+    damage(images[2], b"x" * images[2].byte_size)
+    open_stored = originals.open_stored
+
+    def failing(alias, name):
+        if name == images[0].storage_name:
+            raise StorageUnavailable("OSError") from OSError("damaged")
+        return open_stored(alias, name)
+
+    monkeypatch.setattr(originals, "open_stored", failing)
+    assert reconcile("--checksums", "--fix") == ({"unreadable": 1, "damaged": 1}, 2, 1)
+    assert [line["image"] for line in reconcile.lines] == [images[0].pk, images[2].pk]
+
+
+def test_reconcile__checksums_go_on_after_a_damaged_file_in_the_database(
+    make_image, reconcile, settings
+):
+    table = "images_app.contrib.dbstorage.storage.DatabaseStorage"
+    options = {"location": "originals"}
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "images": {"BACKEND": table, "OPTIONS": options},
+    }
+    images = [make_image() for _ in range(3)]
+    name = f"originals/{images[1].storage_name}"
+    StoredChunk.objects.filter(file__name=name).update(content=b"short")
+    assert reconcile("--checksums") == ({"unreadable": 1}, 1, 1)
+    assert reconcile.lines[0]["image"] == images[1].pk
+
+
+@pytest.mark.folder
+@pytest.mark.parametrize(
+    ("folder", "kind"), [("lost+found", "foreign"), ("ab/lost+found", "foreign"), ("fe", None)]
+)
+def test_reconcile__goes_on_after_a_folder_that_cannot_be_read(
+    image, reconcile, monkeypatch, folder, kind
+):
+    storage = storages["images"]
+    store("images", f"{folder}/x.txt")
+    store("images", f"fd/{'0' * 32}.jpg")
+    listdir = type(storage).listdir
+
+    def refusing(self, path):
+        if path.strip("/") == folder:
+            raise PermissionError(13, "Permission denied", path)
+        return listdir(self, path)
+
+    monkeypatch.setattr(type(storage), "listdir", refusing)
+    kind = kind or "unreadable"
+    assert reconcile("--fix") == ({kind: 1, "stray": 1}, 1, 1)
+    assert {"kind": kind, "name": f"{folder}/"}.items() <= {
+        **next(line for line in reconcile.lines if line["kind"] == kind)
+    }.items()
+
+
+@pytest.mark.folder
+def test_reconcile__a_rendition_that_cannot_be_read_goes(image, reconcile, monkeypatch):
+    size = type(storages["image_renditions"]).size
+
+    def failing(self, name):
+        if name == Rendition.objects.first().storage_name:
+            raise OSError(5, "Input/output error")
+        return size(self, name)
+
+    monkeypatch.setattr(type(storages["image_renditions"]), "size", failing)
+    assert reconcile("--fix") == ({"rendition_missing": 1}, 0, 0)
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), ConnectionError()])
+def test_reconcile__concludes_nothing_when_the_storage_stops_answering(
+    image, monkeypatch, capsys, error
+):
+    def fail(self, name):
+        raise error
+
+    for method in ("size", "listdir"):
+        monkeypatch.setattr(type(storages["images"]), method, fail)
+    with pytest.raises(CommandError, match="could not be asked"):
+        call_command("images_reconcile")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
+from django.core.files import File
+from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.http.response import HttpResponseBase
 from django.test import Client
@@ -421,6 +424,65 @@ def test_503__is_for_an_original_that_cannot_be_decoded_any_more(mine, image, ca
 def test_errors__of_bytes_are_404_to_those_who_may_not_see(client, image, url_of):
     take_away(image)
     assert client.get(url_of(image)).status_code == 404
+
+
+def cut(alias, name, length):
+    """Leave so many bytes of a stored file; more than it has adds some."""
+    with storages[alias].open(name) as file:
+        content = file.read()
+    storages[alias].delete(name)
+    file = ContentFile((content + b"more")[:length] if length else b"")
+    assert storages[alias].save(name, file) == name
+
+
+@pytest.mark.parametrize("length", [0, 1, 100, 2**20], ids=["empty", "one", "cut", "longer"])
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=0-9"}, {"Range": "bytes=200-"}], ids=str)
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_410__is_for_an_original_of_another_length(mine, image, caplog, length, headers, method):
+    cut(ORIGINALS, image.storage_name, length)
+    response = getattr(mine, method)(image.original_url, headers=headers)
+    assert (response.status_code, response["Cache-Control"]) == (410, "no-store")
+    assert "ETag" not in response.headers
+    assert f"bytes_damaged: {length if length < 2**20 else image.byte_size + 4} of" in caplog.text
+    assert f"image={image.public_id}" in caplog.text
+    assert image.storage_name not in caplog.text
+
+
+@pytest.mark.folder
+@pytest.mark.parametrize("backend", ["NginxDelivery", "XSendfileDelivery"])
+def test_410__is_for_an_original_of_another_length_that_a_server_would_send(
+    mine, image, settings, backend
+):
+    settings.IMAGES_APP = {"DELIVERY": {"BACKEND": f"images_app.delivery.{backend}"}}
+    assert mine.get(image.original_url).status_code == 200
+    cut(ORIGINALS, image.storage_name, 100)
+    assert mine.get(image.original_url).status_code == 410
+
+
+@pytest.mark.parametrize("length", [0, 100])
+def test_rendition__of_another_length_is_made_again(mine, image, length):
+    content = body(mine.get(thumb(image)))
+    cut(RENDITIONS, Rendition.objects.get().storage_name, length)
+    assert body(mine.get(thumb(image))) == content
+
+
+@pytest.mark.folder
+def test_original__of_a_storage_that_stores_other_bytes_than_it_reads_is_sent(
+    mine, image, monkeypatch
+):
+    """As one does that encrypts: the length on disk says nothing."""
+    with storages[ORIGINALS].open(image.storage_name) as file:
+        content = file.read()
+    cut(ORIGINALS, image.storage_name, 10)
+
+    class Decrypted(File):
+        def read(self, size=-1):
+            return plain.read(size)
+
+    plain = io.BytesIO(content)
+    path = Path(storages[ORIGINALS].path(image.storage_name))
+    monkeypatch.setattr(storages[ORIGINALS], "open", lambda name, mode: Decrypted(path.open("rb")))
+    assert b"".join(mine.get(image.original_url)) == content
 
 
 def test_rendition__whose_file_is_gone_is_made_again(mine, image):

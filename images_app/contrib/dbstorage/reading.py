@@ -24,6 +24,11 @@ class ChunkReader(io.RawIOBase):
         self._number, self._chunk = -1, memoryview(b"")
         self._opened_by = threading.get_ident()
 
+    @property
+    def whole_length(self) -> int:
+        """The bytes of the file, as its row says."""
+        return self._file.byte_size
+
     def readable(self) -> bool:
         """See io.RawIOBase."""
         return True

@@ -69,6 +69,14 @@ class DatabaseStorage(Storage):
         with transaction.atomic(using=_database()):
             _delete(self._key(name))
 
+    def rename(self, name: str, new: str) -> None:
+        """Give a file another name, replacing what stands there; its bytes stay where they are."""
+        with transaction.atomic(using=_database()):
+            file = self._find(name)
+            _delete(self._key(new))
+            file.name = self._key(new)
+            file.save(update_fields=["name"])
+
     def listdir(self, path: str) -> tuple[list[str], list[str]]:
         """Answer with the folders and the files right below a folder; none where it is absent."""
         prefix = self._prefix + (f"{path.strip('/')}/" if path.strip("/") else "")

@@ -17,7 +17,14 @@ from django.core.files import File
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
-from images_app.archives import Archive, ArchiveLimits, copied, is_hidden, name_order
+from images_app.archives import (
+    Archive,
+    ArchiveLimits,
+    copied,
+    is_companion,
+    is_hidden,
+    name_order,
+)
 from images_app.conf import get_limits
 from images_app.exceptions import ImagesAppError
 from images_app.ingest import as_kept, checksum_of, ingest_image
@@ -28,6 +35,8 @@ from images_app.validation import HEAD_LENGTH, check_length, check_type
 
 _MIB = 2**20
 _TITLE = 200  # characters
+# Of a dry run.
+_WORDS = {"imported": "new", "skipped": "already there", "beside": "no picture"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +57,9 @@ class _Import:
     seen: set[str] = field(default_factory=set)  # checksums of this run
 
     def take(self, item: _Item) -> str:
-        """Bring one file in, and answer with what became of it."""
+        """Bring one file in, and return what became of it."""
+        if is_companion(item.name):
+            return "beside"
         with ExitStack() as stack:
             file = stack.enter_context(item.read())
             _check_head(file)
@@ -72,7 +83,8 @@ class Command(BaseCommand):
     help = (
         "Import a folder of image files, or a ZIP archive, into a gallery, in the order of their "
         "names. What is in the gallery already, by checksum, is skipped, so that an import that "
-        "was interrupted can be run again. Exit code 1 if any file failed; the others are kept. "
+        "was interrupted can be run again; so is what cameras and systems put beside pictures, by "
+        "its name. Exit code 1 if any file failed; the others are kept. "
         "Of an archive that shows an attack nothing is read."
     )
 
@@ -111,22 +123,23 @@ class Command(BaseCommand):
             max_entries=options["max_entries"],
             max_total_bytes=options["max_total"] * _MIB,
         )
-        with _items_of(path, limits) as items:
-            target = _find_gallery(gallery, user)
-            if target is None and not dry_run:
-                target = Gallery.objects.create(title=gallery, owner=user)
+        with (
+            _items_of(path, limits) as items,
+            _gallery_of(user, gallery, dry_run=dry_run) as target,
+        ):
             counts = self._run(items, _Import(gallery=target, owner=user, dry_run=dry_run))
         word = "would be imported" if dry_run else "imported"
+        beside = f"{counts['beside']} no pictures, " if counts["beside"] else ""
         self.stdout.write(
             f"{counts['imported']} {word}, {counts['skipped']} already there, "
-            f"{counts['failed']} failed."
+            f"{beside}{counts['failed']} failed."
         )
         if counts["failed"]:
             raise SystemExit(1)
 
     def _run(self, items: list[_Item], into: _Import) -> dict[str, int]:
         progress = Progress(sys.stderr, len(items))
-        counts = {"imported": 0, "skipped": 0, "failed": 0}
+        counts = dict.fromkeys(("imported", "skipped", "beside", "failed"), 0)
         for item in items:
             try:
                 outcome = into.take(item)
@@ -136,11 +149,28 @@ class Command(BaseCommand):
                 self.stderr.write(f"{printable(item.name)}: {_reason(error)}")
             counts[outcome] += 1
             if into.dry_run and outcome != "failed":
-                word = "new" if outcome == "imported" else "already there"
-                self.stdout.write(f"{printable(item.name)}: {word}")
+                self.stdout.write(f"{printable(item.name)}: {_WORDS[outcome]}")
             progress.step(item.name.rpartition("/")[2])
         progress.clear()
         return counts
+
+
+@contextmanager
+def _gallery_of(owner: Any, title: str, *, dry_run: bool) -> Iterator[Gallery | None]:
+    """Hand out the owner's gallery, made if missing; none is left behind into which nothing came.
+
+    In a dry run none is made.
+    """
+    found = _find_gallery(title, owner)
+    if found is not None or dry_run:
+        yield found
+        return
+    made = Gallery.objects.create(title=title, owner=owner)
+    try:
+        yield made
+    finally:
+        # Asked anew: somebody else may have added to it meanwhile.
+        Gallery.objects.filter(pk=made.pk, items=None).delete()
 
 
 def _find_gallery(title: str, owner: Any) -> Gallery | None:

@@ -6,6 +6,7 @@ import json
 import sys
 from argparse import ArgumentParser
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -15,10 +16,12 @@ from django.utils.translation import gettext as _
 
 from images_app.checks import complaints_about, private_aliases
 from images_app.conf import RENDITIONS
+from images_app.exceptions import StorageUnavailable
 from images_app.management.progress import Progress
 from images_app.management.users import printable
 from images_app.models import AbstractImage
 from images_app.moving import GRACE, Moved, Mover, in_batches, originals_elsewhere
+from images_app.ownership import NotOurs, begin_run, mark_if_empty
 
 _MOST_REFUSALS = 5  # in a row, by the storage that they are to go to
 
@@ -56,6 +59,7 @@ class Command(BaseCommand):
         if options["dry_run"]:
             self._tell_what_is_there(images, is_json=options["json"])
             return
+        self._begin(images, to)
         counts = self._move(images, to, options)
         self._tell(counts, is_json=options["json"])
         if counts["failed"] or counts["remaining"]:
@@ -73,6 +77,21 @@ class Command(BaseCommand):
             raise CommandError(_("--batch begins at 1, --grace at 0."))
         for complaint in complaints_about(to):
             raise CommandError(complaint)
+
+    def _begin(self, images: QuerySet[AbstractImage], to: str) -> None:
+        """Refuse to take originals away from another site, or to mix them with another's."""
+        from_where = images.order_by().values_list("storage_alias", flat=True).distinct()
+        known = [alias for alias in from_where if alias in settings.STORAGES]
+        with suppress(StorageUnavailable):  # what is full or away refuses the originals, too
+            mark_if_empty(to)
+        try:
+            begin_run([to, *known])
+        except NotOurs as error:
+            lines = [str(error), _("Nothing was moved.")]
+            raise CommandError("\n".join(lines)) from error
+        except StorageUnavailable as error:
+            text = _("A storage could not be asked (%(error)s). Run it again later.")
+            raise CommandError(text % {"error": error}) from error
 
     def _move(
         self, images: QuerySet[AbstractImage], to: str, options: dict[str, Any]
