@@ -32,7 +32,6 @@ from images_app.watermarks import parse_levels, parse_watermarks
 # Two aliases of STORAGES that a host must set: Django's default storage is public.
 ORIGINALS = "images"
 RENDITIONS = "image_renditions"
-DEFAULT_IMAGE_MODEL = "images_app.Image"
 
 _INPUT_FORMATS = tuple(CONTENT_TYPES)  # no dict: what a host writes may have no hash
 LOGGED = ("denial", "page", "gallery", "rendition", "original", "link")
