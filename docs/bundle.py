@@ -10,8 +10,8 @@ _ENTRY = "uploads.js"
 _IMPORT = re.compile(r'^import (\{.*?\}) from "(\./[\w./-]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:class|function|const) (\w+))", re.MULTILINE)
 _HEAD = """\
-/* Made of uploads.js and uploads/ by "make docs": change those. One file, for names that are hashed,
-   and no module, for a static host that sends no CORS header. */
+/* Made of uploads.js and uploads/ by "make docs": change those. One file, for names that are
+   hashed, and no module, for a static host that sends no CORS header. */
 "use strict";
 (() => {
 """

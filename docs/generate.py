@@ -1,4 +1,7 @@
-"""Writes the generated parts of the docs, and the uploader's one script; with --check, tells whether they are up to date."""
+"""Writes the generated parts of the docs, and the uploader's script.
+
+With --check, it tells whether they are up to date.
+"""
 
 from __future__ import annotations
 
