@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from images_app.storages.filesystem import PrivateFileSystemStorage, private_storages
+from images_app.storages.filesystem import (
+    PrivateFileSystemStorage,
+    private_storages,
+    private_storages_in,
+)
 from images_app.storages.ranged import open_range
 from images_app.storages.removing import delete_stored
 from images_app.storages.writing import save_exactly
@@ -12,5 +16,6 @@ __all__ = [
     "delete_stored",
     "open_range",
     "private_storages",
+    "private_storages_in",
     "save_exactly",
 ]

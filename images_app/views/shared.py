@@ -82,6 +82,7 @@ def _answered(view: Any, request: HttpRequest, token: str) -> HttpResponseBase:
     return answer
 
 
+@sensitive_variables("_token")
 def _absent(request: HttpRequest, _token: str) -> HttpResponseBase:
     return nothing_here(request)
 

@@ -1,5 +1,5 @@
-/* Made of uploads.js and uploads/ by "make docs": change those. One file, for names that are hashed,
-   and no module, for a static host that sends no CORS header. */
+/* Made of uploads.js and uploads/ by "make docs": change those. One file, for names that are
+   hashed, and no module, for a static host that sends no CORS header. */
 "use strict";
 (() => {
 const announcingModule = (() => {
