@@ -1,4 +1,7 @@
-"""Writes the generated parts of the docs; with --check, tells whether they are up to date."""
+"""Writes the generated parts of the docs, and the uploader's script.
+
+With --check, it tells whether they are up to date.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,14 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 import django  # noqa: E402
 
 django.setup()
+
+from bundle import bundle  # noqa: E402
 
 from images_app.checks import STORAGES_TO_PASTE  # noqa: E402
 from images_app.conf import Settings  # noqa: E402
@@ -59,6 +64,7 @@ PARTS = {
         "storages": storages,
     }
 }
+WHOLE = {"images_app/static/images_app/uploader.js": bundle}
 
 
 def with_part(text: str, name: str, content: str) -> str:
@@ -81,6 +87,12 @@ def main() -> int:
             stale.append(path)
             if "--check" not in sys.argv:
                 file.write_text(text)
+    for path, make in WHOLE.items():
+        file = ROOT / path
+        if not file.exists() or file.read_text() != make():
+            stale.append(path)
+            if "--check" not in sys.argv:
+                file.write_text(make())
     if stale and "--check" in sys.argv:
         sys.stderr.write(f"Out of date: {', '.join(stale)}. Run make docs.\n")
         return 1

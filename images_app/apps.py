@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
+
+# Django resolves swappable names from one flat setting only and knows no default for it. Django
+# imports the configurations of all apps before the models of any: from here, a host's foreign key
+# to ``settings.IMAGES_APP_IMAGE_MODEL`` finds it wherever the host stands in INSTALLED_APPS.
+if not hasattr(settings, "IMAGES_APP_IMAGE_MODEL"):
+    settings.IMAGES_APP_IMAGE_MODEL = "images_app.Image"
 
 
 class ImagesAppConfig(AppConfig):

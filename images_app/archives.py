@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import IO, Any, ClassVar
 
+from django.conf import settings
 from django.core.files import File
 from django.template.defaultfilters import filesizeformat
 
@@ -141,7 +142,7 @@ def copied(source: IO[bytes], name: str, *, most: int) -> Iterator[File[bytes]]:
         most: bytes; of what is longer one more is copied, for whoever measures to see it.
 
     """
-    with tempfile.TemporaryFile(buffering=0) as kept:
+    with tempfile.TemporaryFile(buffering=0, dir=settings.FILE_UPLOAD_TEMP_DIR) as kept:
         # A buffered writer, which writes all of it or fails.
         with open(kept.fileno(), "wb", closefd=False) as target:
             left = most + 1

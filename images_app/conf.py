@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
@@ -32,7 +32,6 @@ from images_app.watermarks import parse_levels, parse_watermarks
 # Two aliases of STORAGES that a host must set: Django's default storage is public.
 ORIGINALS = "images"
 RENDITIONS = "image_renditions"
-DEFAULT_IMAGE_MODEL = "images_app.Image"
 
 _INPUT_FORMATS = tuple(CONTENT_TYPES)  # no dict: what a host writes may have no hash
 LOGGED = ("denial", "page", "gallery", "rendition", "original", "link")
@@ -205,8 +204,11 @@ def get_policy() -> Policy:
 @cache
 def get_engine() -> Engine:
     """Answer with the configured engine."""
-    engine: Engine = _build("ENGINE", get_settings().engine)
-    return engine
+    engine: Any = _build("ENGINE", get_settings().engine)
+    # Engines know no Django; this is what they need of it.
+    if getattr(engine, "temporary_folder", "") is None:
+        engine.temporary_folder = django_settings.FILE_UPLOAD_TEMP_DIR
+    return cast("Engine", engine)
 
 
 def get_limits() -> Limits:
@@ -311,7 +313,7 @@ def _problems(parsed: Settings) -> dict[str, bool]:
 
 
 def _forget(*, setting: str, **_: Any) -> None:
-    if setting in {"IMAGES_APP", "CACHES"}:
+    if setting in {"IMAGES_APP", "CACHES", "FILE_UPLOAD_TEMP_DIR"}:
         for cached in (get_settings, get_policy, get_engine, get_delivery, get_signer):
             cached.cache_clear()
 

@@ -94,16 +94,25 @@ class UploadForm(forms.Form):
             try:
                 image = ingest_image(file, owner=owner, gallery=gallery)
             except ImagesAppError as error:
-                self.add_error("images", _as_validation_error(file, error))
+                self.add_error("images", as_validation_error(error, file.name))
             else:
                 images.append(image)
         return images
 
 
-def _as_validation_error(file: UploadedFile[bytes], error: ImagesAppError) -> ValidationError:
+def as_validation_error(error: ImagesAppError, file_name: str | None = None) -> ValidationError:
+    """Return a failure as an error of a form, for its ``add_error``.
+
+    Args:
+        error: such as ``UploadRefused``.
+        file_name: that it begins with, where there are several files.
+
+    """
     reason = _(error.public_message) % error.params
+    if file_name is None:
+        return ValidationError("%(reason)s", code=error.code, params={"reason": reason})
     return ValidationError(
-        _("%(name)s: %(reason)s"), code=error.code, params={"name": file.name, "reason": reason}
+        _("%(name)s: %(reason)s"), code=error.code, params={"name": file_name, "reason": reason}
     )
 
 

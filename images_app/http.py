@@ -109,7 +109,8 @@ def cache_control(representation: Representation) -> str:
     audience = "public" if representation.is_public else "private"
     if representation.max_age <= 0:
         return f"{audience}, no-cache"
-    return f"{audience}, max-age={representation.max_age}, immutable"
+    fresh = f"{audience}, max-age={representation.max_age}"
+    return f"{fresh}, immutable" if representation.is_immutable else fresh
 
 
 def safe_filename(name: str) -> str:

@@ -147,17 +147,20 @@ def _is_quality(given: Any) -> bool:
 def refuse_unknown(where: str, given: Any, known: Iterable[str]) -> None:
     """Refuse a key that does not exist, with the one that was probably meant."""
     refuse_other_than(Mapping, where, given)
-    by_lower = {key.lower(): key for key in sorted(known)}
+    known = list(known)
     for key in given:
-        if key not in by_lower.values():
-            close = difflib.get_close_matches(str(key).lower(), by_lower, n=1)
-            hint = (
-                f"Did you mean {by_lower[close[0]]!r}?"
-                if close
-                else f"Known are {', '.join(by_lower.values())}."
-            )
-            message = f"{where} has no key {key!r}. {hint}"
+        if key not in known:
+            message = f"{where} has no key {key!r}. {what_was_meant(key, known)}"
             raise ImproperlyConfigured(message)
+
+
+def what_was_meant(name: Any, known: Iterable[str]) -> str:
+    """Return a sentence with the name that was probably meant, or with all that there are."""
+    by_lower = {key.lower(): key for key in sorted(known)}
+    close = difflib.get_close_matches(str(name).lower(), by_lower, n=1)
+    if close:
+        return f"Did you mean {by_lower[close[0]]!r}?"
+    return f"Known are {', '.join(by_lower.values())}." if by_lower else "There is none."
 
 
 def refuse_other_than(wanted: type, where: str, given: Any) -> None:

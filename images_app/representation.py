@@ -47,6 +47,7 @@ class Representation:
     is_negotiated: bool = False  # by the Accept header (RFC 9110 12.5.1)
     is_signed: bool = False  # reached by a signature in the URL, whoever sends it
     max_age: int = DEFAULT_MAX_AGE  # seconds
+    is_immutable: bool = True  # whether its URL never means other bytes
     locate: Callable[[], Location]
 
     @classmethod
@@ -57,7 +58,7 @@ class Representation:
         content_type: str,
         filename: str,
         is_attachment: bool = False,
-        max_age: int = DEFAULT_MAX_AGE,
+        max_age: int = 0,
     ) -> Representation:
         """Represent bytes in memory, such as a chart, to be sent by the rules of images.
 
@@ -68,7 +69,8 @@ class Representation:
             content_type: their media type.
             filename: what to offer for saving; unsafe characters are replaced.
             is_attachment: whether to save rather than to show.
-            max_age: seconds that a browser may reuse them without asking; 0 asks each time.
+            max_age: seconds that a browser may reuse them without asking; 0 asks each time, and is
+                answered 304 while they are the same.
 
         """
         # Keyed, for a bare hash would tell what the content is to who can guess it.
@@ -84,5 +86,6 @@ class Representation:
             filename=filename,
             is_attachment=is_attachment,
             max_age=max_age,
+            is_immutable=False,  # a view draws what it likes
             locate=lambda: location,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import IO
 from django.core.files import File
 
 from images_app.exceptions import StorageUnavailable, UploadRefused
+from images_app.temporary import temporary_file
 
 _BLOCK = 1 << 16  # bytes
 _MOST_SEGMENTS = 10_000  # encoders write dozens
@@ -63,7 +63,7 @@ def stripped(file: File[bytes]) -> Iterator[File[bytes]]:
     if file.read(2) != _START_OF_IMAGE:
         yield file
         return
-    with tempfile.TemporaryFile(buffering=0) as kept:
+    with temporary_file(buffering=0) as kept:
         try:
             with open(kept.fileno(), "wb", closefd=False) as target:
                 strip_jpeg(file, target)

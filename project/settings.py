@@ -138,7 +138,7 @@ STORAGES = private_storages(
     VAR_DIR / "private",
     {
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-        "staticfiles": {"BACKEND": "project.static.StaticStorage"},
+        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
     },
 )
 IMAGES_APP: dict[str, object] = {}

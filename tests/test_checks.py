@@ -372,3 +372,21 @@ def test_signing__that_cannot_be_used_is_an_error(settings, signing):
     [message] = checks.check_settings(None)
     assert message.id == "images_app.E002"
     assert "SIGNING" in message.msg
+
+
+@pytest.mark.parametrize(
+    ("url", "is_there"),
+    [
+        ("login", True),
+        ("/login/", True),
+        ("/login/?by=mail", True),
+        ("admin:login", True),
+        ("https://login.example.org/", True),
+        ("//login.example.org/", True),
+        ("/accounts/login/", False),
+        ("no_such_name", False),
+    ],
+)
+def test_login__that_leads_nowhere_is_told(settings, url, is_there):
+    settings.LOGIN_URL = url
+    assert ids(checks.check_login(None)) == ([] if is_there else ["images_app.W011"])

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from django import forms
 from django.core.files.storage import storages
+from django.utils import translation
 from django.utils.datastructures import MultiValueDict
 
-from images_app.forms import UploadForm
+from images_app.exceptions import UploadRefused
+from images_app.forms import UploadForm, as_validation_error
+from images_app.ingest import ingest_image
 from images_app.models import Gallery, Image
 from tests.pictures import noise, picture, upload
 
@@ -126,3 +130,24 @@ def test_form__ignores_the_types_that_the_browser_claims():
     assert form.is_valid()
     (image,) = form.ingest(None)
     assert image.content_type == "image/png"
+
+
+def test_refusal__is_an_error_of_any_form():
+    class OwnForm(forms.Form):
+        file = forms.FileField()
+
+    form = OwnForm({}, {"file": upload("a.jpg", b"text")})
+    assert form.is_valid()
+    with pytest.raises(UploadRefused) as refused, translation.override("de"):
+        ingest_image(form.cleaned_data["file"])
+    with translation.override("de"):
+        form.add_error("file", as_validation_error(refused.value))
+    assert form.has_error("file", "not_an_image")
+    (told,) = form.errors["file"]
+    assert "%" not in told
+    assert "JPEG" in told
+
+
+def test_refusal__of_one_of_several_names_the_file():
+    error = as_validation_error(UploadRefused("empty"), "50%.jpg")
+    assert (error.code, error.messages) == ("empty", ["50%.jpg: The file is empty."])

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.core.cache import caches
+from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import OperationalError, connections
@@ -518,6 +519,27 @@ def test_url__takes_the_narrowest_rung_that_is_wide_enough(width, rung):
 def test_url__of_what_does_not_exist_is_a_key_error(preset, image_format):
     with pytest.raises(KeyError):
         rendition_url(unsaved(), preset, image_format=image_format)
+
+
+@pytest.mark.parametrize(
+    ("preset", "image_format", "words"),
+    [
+        ("laddr", None, "There is no preset 'laddr'. Did you mean 'ladder'?"),
+        ("xyz", None, "There is no preset 'xyz'. Known are ladder, thumb."),
+        ("thumb", "JPEG", "Preset 'thumb' has no format 'JPEG'. Did you mean 'jpeg'?"),
+    ],
+)
+def test_url__of_what_does_not_exist_says_what_does(preset, image_format, words):
+    with pytest.raises(KeyError) as told:
+        rendition_url(unsaved(), preset, image_format=image_format)
+    assert str(told.value) == words
+
+
+def test_url__is_never_silently_unsigned():
+    image = unsaved()
+    image.viewer_level = Level.ORIGINAL
+    with pytest.raises(ImproperlyConfigured, match=r"IMAGES_APP\['SIGNING'\]"):
+        rendition_url(image, "thumb", sign=True)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,42 @@ print("stranger", {stranger.get(url).status_code for url in urls})
 style = re.search(r'href="([^"]+images_app[^"]+css)"', text).group(1)
 from django.contrib.staticfiles import finders
 print("style", bool(finders.find(style.split("static/")[-1])))
+
+sent = stranger.get(gallery.get_absolute_url(), follow=True)
+print("login", sent.status_code, sent.redirect_chain[-1][0].partition("?")[0])
+get_user_model().objects.create_user("visitor", password="secret")
+form = {"username": "visitor", "password": "secret", "next": "/gallery/"}
+print("wrong", stranger.post("/accounts/login/", {**form, "password": "no"}).status_code)
+print("in", stranger.post("/accounts/login/", form, follow=True).redirect_chain)
+without_next = {name: form[name] for name in ("username", "password")}
+print("home", stranger.post("/accounts/login/", without_next)["Location"])
+
+from django import forms
+from django.conf import settings
+
+class AddForm(forms.Form):
+    file = forms.FileField()
+
+class request:
+    user = owner
+    FILES = {"file": SimpleUploadedFile("a.jpg", b"only text")}
+
+form = AddForm({}, request.FILES)
+exec(INGEST, {"request": request, "form": form, "gallery": gallery})
+print("refused", form.errors["file"])
+request.FILES = {"file": SimpleUploadedFile("b.jpg", target.getvalue())}
+names = {"request": request, "form": form, "gallery": gallery}
+exec(INGEST, names)
+print("taken", names["image"].title)
+print("storages", sorted(settings.STORAGES))
+"""
+
+OWN_STORAGES = """
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "archive": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
 """
 
 
@@ -80,16 +116,18 @@ def test_wheel__requires_django_and_pillow_only(wheel):
     assert sorted(name.lower() for name in required) == ["django", "pillow"]
 
 
-def readme_lines() -> tuple[str, str]:
-    """The five lines that README asks for: three in the settings, two in the URLs."""
+def readme_lines() -> tuple[str, str, str]:
+    """README's lines for the settings and for the URLs, and those that let a file in."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     settings = next(block for block in blocks if "INSTALLED_APPS" in block)
     urls = next(block for block in blocks if "urlpatterns" in block)
-    assert len([line for line in (settings + urls).splitlines() if line]) == 5
-    return settings, urls
+    ingest = next(block for block in blocks if "ingest_image(" in block)
+    assert len([line for line in (settings + urls).splitlines() if line]) == 10
+    return settings, urls, ingest
 
 
-def test_wheel__serves_a_gallery_in_an_empty_project(wheel, tmp_path):
+@pytest.mark.parametrize("has_storages", [False, True])
+def test_wheel__serves_a_gallery_in_an_empty_project(wheel, tmp_path, has_storages):
     """Installed as wheel into a fresh project; Django and Pillow come from this environment."""
     site = tmp_path / "site"
     subprocess.run(
@@ -117,16 +155,26 @@ def test_wheel__serves_a_gallery_in_an_empty_project(wheel, tmp_path):
         return result.stdout
 
     run("-m", "django", "startproject", "shop", ".")
-    settings, urls = readme_lines()
+    settings, urls, ingest = readme_lines()
     with (project / "shop/settings.py").open("a") as file:
+        if has_storages:
+            file.write(OWN_STORAGES)
         file.write("\n" + settings)
     with (project / "shop/urls.py").open("a") as file:
         file.write("\n" + urls)
     assert "no issues" in run("-W", "error", "manage.py", "check")
     run("manage.py", "migrate", "-v0")
-    said = run("manage.py", "shell", input=TRY_IT)
+    said = run("manage.py", "shell", input=f"INGEST = {ingest!r}\n{TRY_IT}")
     assert f"from {site}" in said
     assert "page 200" in said
     assert re.search(r"renditions \d+ \{200\}", said), said
     assert "stranger {404}" in said
     assert "style True" in said
+    assert "login 200 /accounts/login/" in said
+    assert "wrong 200" in said
+    assert "in [('/gallery/', 302)]" in said
+    assert "home /gallery/" in said
+    assert re.search(r"refused .*This is not an image", said), said
+    assert "taken b" in said
+    own = "'archive', " if has_storages else ""
+    assert f"storages [{own}'default', 'image_renditions', 'images', 'staticfiles']" in said

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -25,6 +26,18 @@ def preview(image: Any, size: int = 80) -> SafeString:
         size,
         image.alternative,
     )
+
+
+def admin_url(site: Any, model: Any, view: str, *args: Any) -> str:
+    """Return the address of a page of this admin site; "" where the site has no such page.
+
+    A site may have several admins, and none of them has to know all of our models.
+    """
+    names = f"{model._meta.app_label}_{model._meta.model_name}"
+    try:
+        return reverse(f"admin:{names}_{view}", args=args, current_app=site.name)
+    except NoReverseMatch:
+        return ""
 
 
 class DiscreetAdminMixin:

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from images_app.access import Level, Right, Viewer
-from images_app.admin.common import PolicyAdminMixin, preview
+from images_app.admin.common import PolicyAdminMixin, admin_url, preview
 from images_app.admin.grants import GrantInline
 from images_app.admin.relations import RelationWidgetsMixin
 from images_app.admin.why import WhyMixin
@@ -146,26 +146,23 @@ class GalleryAdmin(WhyMixin, PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin
             return SafeString(_("Save the gallery first, then add images."))
         items = _visible_items(gallery.shown_to).filter(gallery=gallery)
         strip = items.select_related("image")[:_STRIP]
-        image_model = get_image_model()._meta
-        add = reverse(
-            f"{self.admin_site.name}:{image_model.app_label}_{image_model.model_name}_add"
+        add = admin_url(self.admin_site, get_image_model(), "add")
+        order = admin_url(self.admin_site, GalleryItem, "changelist")
+        links = (
+            (add and f"{add}?{urlencode({'gallery': gallery.pk})}", _("Add images")),
+            (
+                order and f"{order}?{urlencode({'gallery__id__exact': gallery.pk})}",
+                _("Order and remove"),
+            ),
+            (reverse("images_app:arrange", args=[gallery.public_id]), _("Arrange and describe")),
+            (gallery.get_absolute_url(), _("View")),
         )
-        arrange = reverse(f"{self.admin_site.name}:images_app_galleryitem_changelist")
         return format_html(
-            '<div class="images-app-strip">{}</div>'
-            '<p><a class="button" href="{}?{}">{}</a> <a class="button" href="{}?{}">{}</a> '
-            '<a class="button" href="{}">{}</a> <a class="button" href="{}">{}</a></p>',
+            '<div class="images-app-strip">{}</div><p>{}</p>',
             format_html_join("", "{}", ((preview(item.image),) for item in strip)),
-            add,
-            urlencode({"gallery": gallery.pk}),
-            _("Add images"),
-            arrange,
-            urlencode({"gallery__id__exact": gallery.pk}),
-            _("Order and remove"),
-            reverse("images_app:arrange", args=[gallery.public_id]),
-            _("Arrange and describe"),
-            gallery.get_absolute_url(),
-            _("View"),
+            format_html_join(
+                " ", '<a class="button" href="{}">{}</a>', (link for link in links if link[0])
+            ),
         )
 
     def _may_get(self, request: HttpRequest, galleries: list[Any], visibility: str) -> list[Any]:

@@ -10,7 +10,6 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -19,7 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.csrf import csrf_exempt
 
 from images_app.access import Right
-from images_app.admin.common import PolicyAdminMixin, preview
+from images_app.admin.common import PolicyAdminMixin, admin_url, preview
 from images_app.admin.grants import GrantInline
 from images_app.admin.relations import (
     RelationWidgetsMixin,
@@ -181,10 +180,11 @@ class ImageAdmin(
         """Lead to what was filled; those who may only add, to adding more."""
         gallery = form.cleaned_data["gallery"]
         if gallery is not None and may_read(request, Gallery):
-            return reverse(f"{self.admin_site.name}:images_app_gallery_change", args=[gallery.pk])
-        names = f"{self.opts.app_label}_{self.opts.model_name}"
+            filled = admin_url(self.admin_site, Gallery, "change", gallery.pk)
+            if filled:
+                return filled
         view = "changelist" if self.has_view_or_change_permission(request) else "add"
-        return reverse(f"{self.admin_site.name}:{names}_{view}")
+        return admin_url(self.admin_site, self.model, view)
 
 
 def _public_ids(galleries: GalleryQuerySet) -> dict[str, str]:

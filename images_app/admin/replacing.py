@@ -11,12 +11,13 @@ from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import csrf_exempt
 
+from images_app.admin.common import admin_url
 from images_app.exceptions import ImagesAppError
 from images_app.replacing import replace_original
 from images_app.uploads import gated
@@ -57,8 +58,7 @@ class ReplaceMixin(_ModelAdmin):
     def _ask(self, request: HttpRequest, image: Any) -> HttpResponseBase:
         form = ReplaceForm(request.POST or None, request.FILES or None)
         if request.method == "POST" and form.is_valid() and self._replace(request, image, form):
-            names = f"{self.opts.app_label}_{self.opts.model_name}"
-            change = reverse(f"{self.admin_site.name}:{names}_change", args=[image.pk])
+            change = admin_url(self.admin_site, self.model, "change", image.pk)
             return HttpResponseRedirect(change)
         context = {
             **self.admin_site.each_context(request),

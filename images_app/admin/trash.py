@@ -13,13 +13,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
 from images_app.access import Right
+from images_app.admin.common import admin_url
 from images_app.conf import get_settings
 from images_app.models import ImageQuerySet, get_image_model
 from images_app.trash import delete_trashed, restore, trash
@@ -117,8 +118,7 @@ class TrashMixin(_ModelAdmin):
         return TemplateResponse(request, "admin/images_app/delete_for_good.html", context)
 
     def _url(self, view: str) -> str:
-        names = f"{self.opts.app_label}_{self.opts.model_name}"
-        return reverse(f"{self.admin_site.name}:{names}_{view}")
+        return admin_url(self.admin_site, self.model, view)
 
     def _act(self, request: HttpRequest, chosen: ImageQuerySet) -> None:
         images = list(chosen)

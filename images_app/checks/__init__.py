@@ -7,7 +7,9 @@ from django.core.checks import Tags, register
 from images_app.checks.others import (
     check_delivery,
     check_image_model,
+    check_login,
     check_middleware,
+    check_sessions,
     check_settings,
     check_sqlite,
     check_values,
@@ -24,8 +26,10 @@ __all__ = [
     "STORAGES_TO_PASTE",
     "check_delivery",
     "check_image_model",
+    "check_login",
     "check_middleware",
     "check_recorded_storages",
+    "check_sessions",
     "check_settings",
     "check_sqlite",
     "check_storages",
@@ -45,6 +49,8 @@ def register_all() -> None:
         check_image_model,
         check_middleware,
         check_delivery,
+        check_sessions,
+        check_login,
     ):
         register(check, Tags.security if check is check_storages else "images_app")
     # With --deploy only: it reads every record, and later Djangos ask the database on each command.

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import storages
+from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve
+from django.utils.module_loading import import_string
 
 from images_app.access import Level
 from images_app.checks.storages import check_storages, private_aliases
@@ -22,6 +27,7 @@ from images_app.conf import (
 from images_app.delivery import HandingOver
 from images_app.meanings import meanings
 from images_app.models import get_image_model
+from images_app.sharing import shows_links
 
 _BYTES_PER_PIXEL = 20  # what the dearest decoder takes, and the sizes made from it
 _BYTES_PER_MARKED_PIXEL = 32  # and a copy to draw a watermark on
@@ -107,6 +113,51 @@ def check_middleware(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
             "GZipMiddleware compresses parts of images (206), which no client can put together.",
             hint="Compress in the web server, for text only.",
             id="images_app.W002",
+        )
+    ]
+
+
+def check_sessions(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
+    """W010: share links need sessions, and there are none."""
+    if check_settings(None) or not shows_links() or any(map(_is_of_sessions, settings.MIDDLEWARE)):
+        return []
+    return [
+        Warning(
+            "There are no sessions, so share links are neither offered nor opened.",
+            hint="Add 'django.contrib.sessions.middleware.SessionMiddleware' to MIDDLEWARE, or "
+            "silence this where nobody is to share by links.",
+            id="images_app.W010",
+        )
+    ]
+
+
+def _is_of_sessions(path: str) -> bool:
+    """Return whether a middleware gives requests a session, as far as its class tells."""
+    if path.endswith("SessionMiddleware"):
+        return True
+    try:
+        middleware = import_string(path)
+    except ImportError:  # which Django tells
+        return False
+    return isinstance(middleware, type) and issubclass(middleware, SessionMiddleware)
+
+
+def check_login(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
+    """W011: who has to log in is sent to an address that leads nowhere."""
+    try:
+        url = resolve_url(settings.LOGIN_URL)
+        if url.startswith("/") and not url.startswith("//"):
+            resolve(urlsplit(url).path.removeprefix((get_script_prefix() or "/")[:-1]))
+    except (NoReverseMatch, Resolver404):
+        pass
+    else:
+        return []
+    return [
+        Warning(
+            f"LOGIN_URL is {str(settings.LOGIN_URL)!r}, where nothing is: visitors who need to log "
+            f"in end at a page that is missing.",
+            hint="Add a login page to the URLs, as README does, or set LOGIN_URL.",
+            id="images_app.W011",
         )
     ]
 

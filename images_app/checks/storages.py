@@ -31,7 +31,7 @@ _PLACES = (
 STORAGES_TO_PASTE = """\
 from images_app.storages import private_storages
 
-STORAGES = private_storages(BASE_DIR / "private")  # or private_storages(folder, STORAGES)"""
+STORAGES = private_storages(BASE_DIR / "private")  # below your own STORAGES, which it keeps"""
 
 
 def check_storages(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:

@@ -28,6 +28,8 @@ class BoundedEngine:
         memory_bytes: how much memory one child may take beyond what it starts with.
         cpu_seconds: how much processor time one call may take, times its outputs.
         python: the interpreter, where none of this version is found (embedded ones).
+        temporary_folder: where files are copied to that a child cannot read by itself; by default
+            ``FILE_UPLOAD_TEMP_DIR``, else the system's.
 
     Calls raise as the engine does; besides ``UploadRefused`` with the code ``too_complex``
     where a limit was met, and EngineUnavailable where no child can be started.
@@ -41,6 +43,7 @@ class BoundedEngine:
         memory_bytes: int = 1536 * 2**20,
         cpu_seconds: int = 30,
         python: str = "",
+        temporary_folder: str | None = None,
     ) -> None:
         for name, value in (("memory_bytes", memory_bytes), ("cpu_seconds", cpu_seconds)):
             if type(value) is not int or value < 1:
@@ -51,6 +54,7 @@ class BoundedEngine:
         if isinstance(engine, BoundedEngine):
             raise ValueError("backend is an engine that decodes by itself")  # noqa: TRY004
         self.memory_bytes = memory_bytes
+        self.temporary_folder = temporary_folder
         self.output_version = engine.output_version
         self.input_formats = engine.input_formats
         self.draws_watermarks = bool(getattr(engine, "draws_watermarks", False))
@@ -59,13 +63,22 @@ class BoundedEngine:
     def read_header(self, file: IO[bytes], formats: tuple[str, ...], *, max_pixels: int) -> Header:
         """Read the header; see Engine."""
         with _failing_as(UploadRefused("too_complex")):
-            answer = self._pool.call("read_header", file, formats=formats, max_pixels=max_pixels)
+            answer = self._pool.call(
+                "read_header",
+                file,
+                (),
+                self.temporary_folder,
+                formats=formats,
+                max_pixels=max_pixels,
+            )
             return header_of(answer, formats)
 
     def inspect(self, file: IO[bytes], formats: tuple[str, ...]) -> Inspection:
         """Decode the whole file once; see Engine."""
         with _failing_as(UploadRefused("too_complex")):
-            return inspection_of(self._pool.call("inspect", file, formats=formats))
+            return inspection_of(
+                self._pool.call("inspect", file, (), self.temporary_folder, formats=formats)
+            )
 
     def render(
         self,
@@ -82,6 +95,7 @@ class BoundedEngine:
                 "render",
                 source,
                 outputs,
+                self.temporary_folder,
                 source_format=source_format,
                 full_size=full_size,
                 focal_point=focal_point,

@@ -31,7 +31,7 @@ from images_app.engines.messages import (
     receive_message,
     send_message,
 )
-from images_app.exceptions import EngineUnavailable, UploadRefused
+from images_app.exceptions import EngineUnavailable, StorageUnavailable, UploadRefused
 
 logger = logging.getLogger("images_app.engines")
 
@@ -200,12 +200,18 @@ class Pool:
         os.register_at_fork(after_in_child=self._forget)
 
     def call(
-        self, method: str, file: IO[bytes], outputs: Sequence[Output] = (), /, **arguments: Any
+        self,
+        method: str,
+        file: IO[bytes],
+        outputs: Sequence[Output] = (),
+        folder: str | None = None,
+        /,
+        **arguments: Any,
     ) -> Any:
-        """Call a method of the engine in a child."""
+        """Call a method of the engine in a child; a copy of the file goes into the folder."""
         asked = (method, arguments, [spec for spec, _ in outputs])
         until = time.monotonic() + self._patience  # however many children it takes
-        with _as_real_file(file) as source:
+        with _as_real_file(file, folder) as source:
             while True:
                 child, is_new = self._take()
                 try:
@@ -266,7 +272,7 @@ def pool_of(python: str, backend: str, memory_bytes: int, cpu_seconds: int) -> P
 
 
 @contextlib.contextmanager
-def _as_real_file(file: IO[bytes]) -> Iterator[IO[bytes]]:
+def _as_real_file(file: IO[bytes], folder: str | None) -> Iterator[IO[bytes]]:
     """Hand out a file that the kernel knows: this one where its bytes are just that, or a copy.
 
     A ``fileno()`` alone proves nothing: what decrypts or unzips while reading has one too.
@@ -277,7 +283,11 @@ def _as_real_file(file: IO[bytes]) -> Iterator[IO[bytes]]:
     if reader is not None and (is_buffered or type(reader) is io.FileIO):
         yield reader
         return
-    with tempfile.TemporaryFile() as copy:
+    try:
+        copy = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed below)
+    except OSError as error:  # a read-only root file system, a full disk
+        raise StorageUnavailable(type(error).__name__) from error
+    with copy:
         file.seek(0)
         shutil.copyfileobj(file, copy, 1 << 18)
         copy.flush()

@@ -14,15 +14,11 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from images_app.conf import DEFAULT_IMAGE_MODEL
 from images_app.models.querysets import ImageManager
 from images_app.specs import CONTENT_TYPES, EXTENSIONS, Size
 
-# Django resolves swappable names from one flat setting only and knows no default for it:
-# without this, makemigrations of a host with a foreign key to our image would fail.
-if not hasattr(settings, "IMAGES_APP_IMAGE_MODEL"):
-    settings.IMAGES_APP_IMAGE_MODEL = DEFAULT_IMAGE_MODEL
-IMAGE_MODEL: str = settings.IMAGES_APP_IMAGE_MODEL  # type: ignore[misc]
+# The app's configuration has set the default before any models are imported.
+IMAGE_MODEL: str = getattr(settings, "IMAGES_APP_IMAGE_MODEL", "images_app.Image")
 _FIRST_SIDEWAYS = 5  # EXIF orientations from here on swap width and height
 _FOCAL_POINT = frozenset({"focal_x", "focal_y"})
 # What others may change while somebody has the image open: written back only where it was set.

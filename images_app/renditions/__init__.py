@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from images_app.renditions.addresses import (
     Source,
+    UnknownNameError,
+    find_preset,
     is_made_for,
     known_level,
     known_watermark,
@@ -23,6 +25,8 @@ from images_app.renditions.stored import open_stored
 
 __all__ = [
     "Source",
+    "UnknownNameError",
+    "find_preset",
     "is_made_for",
     "known_level",
     "known_watermark",

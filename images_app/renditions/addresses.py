@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse
 
 from images_app.conf import (
@@ -16,6 +17,7 @@ from images_app.conf import (
 )
 from images_app.meanings import Meaning, meanings
 from images_app.models import AbstractImage
+from images_app.presets import what_was_meant
 from images_app.specs import (
     CONTENT_TYPES,
     EXTENSIONS,
@@ -29,6 +31,14 @@ from images_app.specs import (
 
 _EXTENSIONS = {**EXTENSIONS, NEGOTIATED: NEGOTIATED}
 _FORMATS_BY_EXTENSION = {extension: name for name, extension in _EXTENSIONS.items()}
+
+
+class UnknownNameError(KeyError):
+    """A preset, format or watermark that does not exist; its text says what there is."""
+
+    def __str__(self) -> str:
+        """Return the sentence itself: KeyError would put it into quotes."""
+        return str(self.args[0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,17 +76,23 @@ def rendition_url(
         width: in pixels; the narrowest rung that is at least so wide, or the widest.
         watermark: the name of one, or "" for none. By default the one that the viewer is held to,
             where the image was read with what its viewer may see; else none.
-        sign: whether to sign it where ``SIGNING`` is set up, for an image that was read with
-            what its viewer may see (``visible_to``).
+        sign: whether to sign it, for an image that was read with what its viewer may see
+            (``visible_to``). Where they have not the preset's level, it is left unsigned.
 
     Raises:
-        KeyError: for a preset, format or watermark that does not exist.
+        UnknownNameError: for a preset, format or watermark that does not exist.
         ValueError: when a URL is to be signed and nobody has asked what the viewer may see.
+        ImproperlyConfigured: when it is to be signed and nothing signs.
 
     """
-    found = get_settings().presets[preset]
-    if image_format not in {None, *found.formats_of(is_animated=image.is_animated), *found.formats}:
-        raise KeyError(image_format)
+    if sign and get_signer() is None:
+        message = "sign=True: nothing signs URLs here. Set IMAGES_APP['SIGNING'], or leave it out."
+        raise ImproperlyConfigured(message)
+    found = find_preset(preset)
+    formats = {*found.formats_of(is_animated=image.is_animated), *found.formats}
+    if image_format not in {None, *formats}:
+        what = f"Preset {preset!r} has no format"
+        raise _unknown(what, image_format, formats)
     if watermark is None:
         watermark = known_watermark(image) if sign or _is_read_for_viewer(image) else ""
     make = signed_sources if sign else sources
@@ -92,7 +108,7 @@ def sources(image: AbstractImage, preset: Preset, watermark: str = "") -> list[S
     """Answer with every rendition of the preset that an image has: best format first, ascending.
 
     Raises:
-        KeyError: for a watermark that does not exist.
+        UnknownNameError: for a watermark that does not exist.
 
     """
     mark = _watermark(watermark)
@@ -138,6 +154,23 @@ def signed_sources(
     ]
 
 
+def find_preset(name: str) -> Preset:
+    """Return the preset of a name.
+
+    Raises:
+        UnknownNameError: where the settings have none.
+
+    """
+    presets = get_settings().presets
+    if name not in presets:
+        raise _unknown("There is no preset", name, presets)
+    return presets[name]
+
+
+def _unknown(what: str, name: Any, known: Iterable[str]) -> UnknownNameError:
+    return UnknownNameError(f"{what} {name!r}. {what_was_meant(name, known)}")
+
+
 def known_level(image: Any) -> int:
     """Answer with how much of an image its viewer may see.
 
@@ -146,7 +179,10 @@ def known_level(image: Any) -> int:
 
     """
     if not hasattr(image, "viewer_level"):
-        message = "Take the image from Image.objects.visible_to(viewer): its level is not known."
+        message = (
+            "The viewer's level is not known: this image was reached without asking the policy, as "
+            "by a foreign key. Take it from get_image_model().objects.visible_to(viewer)."
+        )
         raise ValueError(message)
     level: int = image.viewer_level
     return level
@@ -170,7 +206,10 @@ def _is_read_for_viewer(image: Any) -> bool:
 
 
 def _watermark(name: str) -> Watermark | None:
-    return get_settings().watermarks[name] if name else None
+    watermarks = get_settings().watermarks
+    if name and name not in watermarks:
+        raise _unknown("There is no watermark", name, watermarks)
+    return watermarks[name] if name else None
 
 
 def specs_for(image: AbstractImage, presets: Iterable[Preset]) -> list[RenditionSpec]:

@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from typing import IO, Any
 
+from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import storages
 from django.db import DatabaseError, transaction
@@ -178,7 +179,10 @@ def _rendered(
     started = time.monotonic()
     with ExitStack() as held:
         targets: list[Any] = [
-            held.enter_context(tempfile.SpooledTemporaryFile(max_size=_SPOOLED)) for _ in specs
+            held.enter_context(
+                tempfile.SpooledTemporaryFile(_SPOOLED, dir=settings.FILE_UPLOAD_TEMP_DIR)
+            )
+            for _ in specs
         ]
         outputs = list(zip(specs, targets, strict=True))
         sizes = _render(image, outputs)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from images_app.storages.filesystem import PrivateFileSystemStorage, private_storages
+from images_app.storages.filesystem import (
+    PrivateFileSystemStorage,
+    private_storages,
+    private_storages_in,
+)
 from images_app.storages.ranged import open_range, stored_length
 from images_app.storages.removing import delete_stored
 from images_app.storages.renaming import rename
@@ -13,6 +17,7 @@ __all__ = [
     "delete_stored",
     "open_range",
     "private_storages",
+    "private_storages_in",
     "rename",
     "save_exactly",
     "stored_length",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,14 +27,16 @@ def private_storages(
     *,
     group_readable: bool = False,
 ) -> dict[str, Any]:
-    """Answer with a STORAGES setting that keeps images below a folder; for use in settings.
+    """Return a STORAGES setting that keeps images below a folder; for use in settings.
 
     Args:
         folder: outside of everything that is served; made when first needed.
-        storages: your own aliases, Django's defaults without.
+        storages: your own aliases. By default those of ``STORAGES`` in the module that calls,
+            so that ``STORAGES = private_storages(...)`` keeps them; else Django's.
         group_readable: whether the folder's group may read, for a web server that sends files.
 
     """
+    own = _storages_of_caller() if storages is None else storages
     folder = Path(folder)
     originals = {"location": folder / "images", "group_readable": group_readable}
     renditions = {
@@ -42,10 +45,44 @@ def private_storages(
         "allow_overwrite": True,
     }
     return {
-        **(global_settings.STORAGES if storages is None else storages),
+        **own,
         "images": {"BACKEND": _PATH, "OPTIONS": originals},
         "image_renditions": {"BACKEND": _PATH, "OPTIONS": renditions},
     }
+
+
+def private_storages_in(
+    backend: str,
+    options: Mapping[str, Any] | None = None,
+    storages: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return a STORAGES setting that keeps images in a bucket or a table; for use in settings.
+
+    Args:
+        backend: the dotted path of a storage that takes ``location`` and ``allow_overwrite``.
+        options: of the storage, such as the bucket. Below its ``location``, originals and
+            renditions have places of their own.
+        storages: see ``private_storages``.
+
+    """
+    own = _storages_of_caller() if storages is None else storages
+    given = dict(options or {})
+    below = str(given.pop("location", "")).strip("/")
+    originals, renditions = (f"{below}/{name}".lstrip("/") for name in ("originals", "renditions"))
+    return {
+        **own,
+        "images": {"BACKEND": backend, "OPTIONS": {**given, "location": originals}},
+        "image_renditions": {
+            "BACKEND": backend,
+            "OPTIONS": {**given, "location": renditions, "allow_overwrite": True},
+        },
+    }
+
+
+def _storages_of_caller() -> Mapping[str, Any]:
+    """Find what the settings module has set so far: assigning to it must not throw that away."""
+    found = sys._getframe(2).f_globals.get("STORAGES")  # noqa: SLF001 (as namedtuple does)
+    return found if isinstance(found, Mapping) else global_settings.STORAGES
 
 
 @deconstructible(path=_PATH)

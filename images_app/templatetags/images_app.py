@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
 from django import template
+from django.contrib.auth.models import AnonymousUser
 
-from images_app.access import Level
+from images_app.access import Level, Viewer
 from images_app.conf import get_settings
-from images_app.models import AbstractImage
-from images_app.renditions import Source, known_level, signed_sources
+from images_app.models import AbstractImage, ImageQuerySet
+from images_app.renditions import Source, find_preset, known_level, signed_sources
+from images_app.sharing import unlocked_links
 from images_app.specs import Preset
 
 register = template.Library()
@@ -23,14 +26,21 @@ _STRETCH_NARROW = 1.6  # a landscape usually has the row to itself there
 _AROUND = 224  # CSS pixels of a window's height that an image's page needs for the rest
 
 
-@register.inclusion_tag("images_app/picture.html")
+@register.inclusion_tag("images_app/picture.html", takes_context=True)
 def picture(
-    image: Any, *, place: str = "page", preset: str = "", eager: bool = False
+    context: Mapping[str, Any],
+    image: Any,
+    *,
+    place: str = "page",
+    preset: str = "",
+    eager: bool = False,
 ) -> dict[str, Any]:
-    """Render a ``<picture>``.
+    """Render a ``<picture>``; nothing where there is no image, or none for the viewer.
 
     Args:
-        image: annotated with ``viewer_level``, as every visible queryset is.
+        context: of the template.
+        image: annotated with ``viewer_level``, as every visible queryset is. Of another one, as by
+            a foreign key, the policy is asked for whoever makes the request: a query for each.
         place: ``grid`` (a row of the gallery), ``cover`` (a card), ``thumb`` (a small
             square) or ``page`` (as large as the window).
         preset: the name of a preset, instead of the one that goes with the place; who may not
@@ -41,6 +51,9 @@ def picture(
     if place not in _PLACES:
         message = f"place is {place!r}; there are {', '.join(_PLACES)}."
         raise ValueError(message)
+    image = _seen(image, context)
+    if image is None:
+        return {"image": None}
     found = signed_sources(image, _preset(image, place, preset))
     groups = [
         (image_format, list(group))
@@ -64,17 +77,25 @@ def picture(
 @register.filter
 def may_download(image: Any) -> bool:
     """Tell whether the viewer may have the original."""
-    return bool(image.viewer_level >= Level.ORIGINAL)
+    return known_level(image) >= Level.ORIGINAL
+
+
+def _seen(image: Any, context: Mapping[str, Any]) -> Any:
+    """Return the image with what its viewer may see of it; None where that is nothing."""
+    request = context.get("request")
+    if not isinstance(image, AbstractImage) or hasattr(image, "viewer_level") or request is None:
+        return image or None
+    links = unlocked_links(getattr(request, "session", None))
+    viewer = Viewer(user=getattr(request, "user", AnonymousUser()), links=links)
+    rows = ImageQuerySet(type(image)).visible_to(viewer, Level.PREVIEW)
+    return rows.filter(pk=image.pk).first()
 
 
 def _preset(image: Any, place: str, name: str) -> Preset:
     """Choose a preset; who may only preview never gets URLs that would answer 404."""
     settings = get_settings()
     usual = settings.thumbnail_preset if place == "thumb" else settings.ladder_preset
-    if name and name not in settings.presets:
-        message = f"preset is {name!r}; there are {', '.join(settings.presets)}."
-        raise ValueError(message)
-    wanted = settings.presets[name or usual]
+    wanted = find_preset(name or usual)
     is_allowed = known_level(image) >= wanted.level
     return wanted if is_allowed else settings.presets[settings.thumbnail_preset]
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from tempfile import TemporaryFile
 from typing import IO, Any
 from uuid import UUID, uuid4
 
-from django.conf import settings as django_settings
 from django.core.files import File
 from django.core.files.storage import storages
 from django.db import IntegrityError, transaction
@@ -30,6 +28,7 @@ from images_app.models import AbstractImage, ImageQuerySet, PartialUpload, get_i
 from images_app.ownership import mark_once
 from images_app.quotas import check_quota, lock_owner
 from images_app.storages import delete_stored
+from images_app.temporary import temporary_file
 from images_app.uploads.receiving import Taken, Target, take_in
 from images_app.validation import check_length
 
@@ -243,7 +242,7 @@ def _joined(upload: PartialUpload) -> Iterator[IO[bytes]]:
         StorageUnavailable: when they cannot be fetched, or there is no room for them here.
 
     """
-    with TemporaryFile(dir=django_settings.FILE_UPLOAD_TEMP_DIR) as joined:
+    with temporary_file() as joined:
         try:
             for name in upload.parts:
                 with storages[upload.storage_alias].open(name, "rb") as part:

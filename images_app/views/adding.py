@@ -8,8 +8,10 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.request import HttpHeaders
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
@@ -49,6 +51,12 @@ class Uploader:
     def gallery_id(self) -> UUID:
         """The public id of the gallery, or of the one that stands for any."""
         return self.gallery.public_id if self.gallery is not None else _ANY
+
+    @property
+    def csrf_header(self) -> str:
+        """The header in which the site's Django looks for the token."""
+        name = HttpHeaders.parse_header_name(settings.CSRF_HEADER_NAME)
+        return name or "X-CSRFToken"  # where the setting is no header's name
 
     @property
     def max_bytes(self) -> int:

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
 from images_app import audit
@@ -20,16 +19,21 @@ from images_app.models import (
     get_image_model,
 )
 from images_app.models.access_entry import Kind
-from images_app.sharing import unlocked_links
-from images_app.views.session_user import session_user
+from images_app.sharing import shows_links, unlocked_links
+from images_app.views.session_user import ANONYMOUS_USER, session_user
 
-ANONYMOUS = Viewer(user=AnonymousUser())
+ANONYMOUS = Viewer(user=ANONYMOUS_USER)
 
 
 def viewer_of(request: HttpRequest) -> Viewer:
     """Answer with who is asking: the user, and the share links of the session."""
     user = session_user(request)
     return Viewer(user=user, links=unlocked_links(getattr(request, "session", None)))
+
+
+def offers_links(request: HttpRequest) -> bool:
+    """Return whether share links can be made and opened: it is the session that remembers them."""
+    return hasattr(request, "session") and shows_links()
 
 
 def visible_images(

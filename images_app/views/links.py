@@ -26,10 +26,15 @@ from images_app.sharing import (
     may_give,
     revoke_link,
     shared_by,
-    shows_links,
 )
-from images_app.views.authorise import viewer_of, visible_galleries, visible_images
+from images_app.views.authorise import (
+    offers_links,
+    viewer_of,
+    visible_galleries,
+    visible_images,
+)
 from images_app.views.pages import absent
+from images_app.views.session_user import session_user
 
 _page = require_http_methods(["GET", "HEAD", "POST"])
 _action = require_http_methods(["POST"])
@@ -39,7 +44,7 @@ _Rows = Callable[..., Any]
 @_page
 def links(request: HttpRequest) -> HttpResponseBase:
     """List all live links to what the viewer may share."""
-    if not request.user.is_authenticated:
+    if not session_user(request).is_authenticated:
         return absent(request)
     return _respond(request, {"links": shared_by(viewer_of(request))})
 
@@ -62,7 +67,7 @@ def image_links(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
 def _share(request: HttpRequest, rows: _Rows, kind: str, public_id: UUID) -> HttpResponseBase:
     viewer = viewer_of(request)
     subject = rows(viewer, Right.SHARE).filter(public_id=public_id).first()
-    if subject is None or not shows_links():
+    if subject is None or not offers_links(request):
         return absent(request)
     form = ShareLinkForm(request.POST if request.method == "POST" else None)
     url = ""

@@ -23,13 +23,14 @@ from images_app.http import read_only
 from images_app.models import Gallery, GalleryItem, get_image_model
 from images_app.models.access_entry import Kind
 from images_app.models.location import with_locations
-from images_app.sharing import shows_links
 from images_app.views.authorise import (
+    offers_links,
     viewer_of,
     visible_galleries,
     visible_images,
 )
 from images_app.views.keyset import Page, keyset_page, neighbours
+from images_app.views.session_user import session_user
 
 _GALLERIES_ON_A_PAGE = 48
 ITEM_ORDER = ("item_position", "item_id")
@@ -63,7 +64,7 @@ def gallery_list(request: HttpRequest) -> HttpResponseBase:
 def gallery(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     """Show one gallery."""
     viewer = viewer_of(request)
-    found = _with_buttons(viewer).filter(public_id=public_id).first()
+    found = _with_buttons(request, viewer).filter(public_id=public_id).first()
     if found is None:
         audit.denied(viewer, Kind.GALLERY, public_id, Level.PREVIEW)
         return absent(request)
@@ -84,7 +85,7 @@ def image(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     viewer = viewer_of(request)
     galleries = visible_galleries(viewer, Level.VIEW, annotate=False)
     found = (
-        with_locations(_shareable(visible_images, viewer), galleries)
+        with_locations(_shareable(request, visible_images, viewer), galleries)
         .filter(public_id=public_id)
         .select_related("camera_data")
         .first()
@@ -149,18 +150,18 @@ def _page(request: HttpRequest, queryset: Any, order: tuple[str, ...], size: int
     )
 
 
-def _shareable(rows: Callable[..., Any], viewer: Viewer) -> Any:
+def _shareable(request: HttpRequest, rows: Callable[..., Any], viewer: Viewer) -> Any:
     """Answer with the visible rows, which tell by ``may_share`` whether the page has a button."""
-    if not shows_links():
+    if not offers_links(request):
         return rows(viewer)
     theirs = rows(viewer, Right.SHARE, annotate=False).filter(pk=OuterRef("pk"))
     return rows(viewer).annotate(may_share=Exists(theirs))
 
 
-def _with_buttons(viewer: Viewer) -> Any:
+def _with_buttons(request: HttpRequest, viewer: Viewer) -> Any:
     """Answer with the visible galleries, which tell who may share and who may arrange them."""
     theirs = visible_galleries(viewer, Right.CHANGE, annotate=False).filter(pk=OuterRef("pk"))
-    return _shareable(visible_galleries, viewer).annotate(may_change=Exists(theirs))
+    return _shareable(request, visible_galleries, viewer).annotate(may_change=Exists(theirs))
 
 
 def _may_add(viewer: Viewer, gallery: Any) -> bool:
@@ -172,7 +173,7 @@ def _may_add(viewer: Viewer, gallery: Any) -> bool:
 
 def absent(request: HttpRequest) -> HttpResponseBase:
     """Answer alike for what is not there and what is not shown: login first, else 404."""
-    if request.user.is_authenticated:
+    if session_user(request).is_authenticated:
         return nothing_here(request)
     response = redirect_to_login(request.get_full_path())
     response.headers["Cache-Control"] = "no-store"

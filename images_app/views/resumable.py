@@ -6,11 +6,9 @@ import hmac
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from tempfile import TemporaryFile
 from typing import IO
 from uuid import UUID
 
-from django.conf import settings as django_settings
 from django.http import Http404, HttpRequest, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.template.defaultfilters import filesizeformat
@@ -21,6 +19,7 @@ from django.views.decorators.csrf import csrf_protect
 from images_app.access import Viewer
 from images_app.exceptions import ChecksumMismatch, StorageUnavailable, UploadRefused
 from images_app.models import PartialUpload
+from images_app.temporary import temporary_file
 from images_app.uploads import Target
 from images_app.uploads.gate import BESIDES, check_length
 from images_app.uploads.resuming import append, begin, check_part, drop, find_upload, finish
@@ -149,7 +148,7 @@ def _read_part(request: HttpRequest, length: int) -> Iterator[tuple[IO[bytes], i
     """
     digest, expected = read_checksum(request)
     arrived = 0
-    with TemporaryFile(dir=django_settings.FILE_UPLOAD_TEMP_DIR) as part:
+    with temporary_file() as part:
         try:
             while block := request.read(min(_BLOCK, length - arrived)):
                 part.write(block)

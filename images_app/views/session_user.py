@@ -13,6 +13,7 @@ from django.contrib.auth import (
     load_backend,
 )
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import AnonymousUser
 from django.db import router
 from django.db.models import Manager, QuerySet
 from django.http import HttpRequest
@@ -21,11 +22,12 @@ from django.utils.functional import SimpleLazyObject, empty
 
 from images_app.models.prepared import adapt, prepared
 
+ANONYMOUS_USER = AnonymousUser()
 _OURS = "AuthenticationMiddleware.process_request.<locals>.<lambda>"
 
 
 def session_user(request: HttpRequest) -> Any:
-    """Answer with ``request.user``.
+    """Return ``request.user``.
 
     Where Django's own middleware has put it there, nobody has looked at it yet, and the session
     names a user whom Django's own backend knows: by the query that backend makes, compiled once,
@@ -40,7 +42,8 @@ def session_user(request: HttpRequest) -> Any:
             # Where Django's middleware keeps it, so that request.user is the same object.
             vars(request)["_cached_user"] = found
             return found
-    return request.user
+    # Without any authentication, everybody is a stranger.
+    return getattr(request, "user", ANONYMOUS_USER)
 
 
 def _is_djangos_and_new(user: Any) -> bool:

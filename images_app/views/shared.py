@@ -69,7 +69,9 @@ def _answered(view: Any, request: HttpRequest, token: str) -> HttpResponseBase:
     """Answer for failures, too: Django would log them, and mail them, with the address."""
     try:
         request.POST  # noqa: B018 (reads the body, which may be too large or no form)
-        answer: HttpResponseBase = view(request, token)
+        # Without sessions, nothing could remember that it was opened.
+        show = view if hasattr(request, "session") else _absent
+        answer: HttpResponseBase = show(request, token)
     except (BadRequest, MultiPartParserError, SuspiciousOperation, UnreadablePostError):
         return HttpResponse(status=HTTPStatus.BAD_REQUEST)
     except Exception:
@@ -78,6 +80,11 @@ def _answered(view: Any, request: HttpRequest, token: str) -> HttpResponseBase:
         logger.exception("code=share_link_failed")
         return HttpResponse(status=HTTPStatus.INTERNAL_SERVER_ERROR)
     return answer
+
+
+@sensitive_variables("_token")
+def _absent(request: HttpRequest, _token: str) -> HttpResponseBase:
+    return nothing_here(request)
 
 
 @_discreet

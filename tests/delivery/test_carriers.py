@@ -31,12 +31,14 @@ from tests.storages.s3server import s3_server
 CONTENT = bytes(range(251)) * 1400  # several blocks, and more than a chunk of the database's
 TOTAL = len(CONTENT)
 FILENAMES = CORPUS.parent / "lists" / "hostile_filenames.txt"
-PLAIN = Representation.from_bytes(CONTENT, content_type="image/png", filename="cat.png")
+PLAIN = Representation.from_bytes(
+    CONTENT, content_type="image/png", filename="cat.png", max_age=600
+)
 ETAG = PLAIN.etag
 HEADERS = {
     "Content-Type": "image/png",
     "ETag": ETAG,
-    "Cache-Control": "private, max-age=600, immutable",
+    "Cache-Control": "private, max-age=600",
     "Vary": "Cookie",
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",

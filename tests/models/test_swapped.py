@@ -97,6 +97,18 @@ from django.db import models
 class Article(models.Model):
     image = models.ForeignKey("images_app.Image", null=True, on_delete=models.SET_NULL)
 """
+POINTING_BY_SETTING = """
+from django.conf import settings
+from django.db import models
+
+
+class Article(models.Model):
+    image = models.ForeignKey(
+        settings.IMAGES_APP_IMAGE_MODEL, null=True, on_delete=models.SET_NULL
+    )
+"""
+HOST_LAST = "INSTALLED_APPS.append(INSTALLED_APPS.pop(0))\n"
+BY_CONFIG = 'INSTALLED_APPS[1] = "images_app.apps.ImagesAppConfig"\n'
 # What the host's people do all day: add, look, change the focal point, share, delete.
 USE_OF_OWN_MODEL = """
 from django.contrib.auth.models import User
@@ -236,9 +248,11 @@ def test_swapped__a_host_lives_with_its_own_model(tmp_path, run):
     run("-m", "django", "migrate", "--verbosity", "0", "images_app", "zero")
 
 
-def test_not_swapped__a_host_points_at_our_model(tmp_path, run):
+@pytest.mark.parametrize("more", ["", HOST_LAST, BY_CONFIG])
+@pytest.mark.parametrize("models", [POINTING_MODEL, POINTING_BY_SETTING])
+def test_not_swapped__a_host_points_at_our_model(tmp_path, run, models, more):
     """Without the setting: Django knows no default for a swappable name by itself."""
-    make_project(tmp_path, models=POINTING_MODEL)
+    make_project(tmp_path, models=models, settings=more)
     run("-m", "django", "makemigrations", "host")
     migration = (tmp_path / "host/migrations/0001_initial.py").read_text()
     assert "IMAGES_APP_IMAGE_MODEL" in migration

@@ -6,13 +6,16 @@ import re
 from importlib.util import find_spec
 
 import pytest
+from django.conf import global_settings
 from django.core import checks
 from django.core.files.storage import storages
 
 from images_app.checks import check_recorded_storages
+from images_app.storages import private_storages, private_storages_in
 from tests.parts import ROOT, need
 
 TEXT = (ROOT / "docs" / "how-to" / "storages.md").read_text()
+DJANGO = "django.core.files.storage"
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 SECTIONS = {
     section.partition("\n")[0]: found[1]
@@ -49,14 +52,56 @@ def test_docs__have_a_block_for_each_storage():
 def test_settings__pasted_pass_every_check(settings, tmp_path, section):
     expected, library = EXPECTED[section]
     need(library, is_there=is_installed(library))
-    names = {"BASE_DIR": tmp_path, "INSTALLED_APPS": list(settings.INSTALLED_APPS)}
+    own = {**settings.STORAGES, "default": {"BACKEND": f"{DJANGO}.InMemoryStorage"}, "mine": {}}
+    own["mine"] = own["default"]
+    apps = list(settings.INSTALLED_APPS)
+    names = {"BASE_DIR": tmp_path, "INSTALLED_APPS": apps, "STORAGES": own}
     exec(SECTIONS[section], names)
     settings.STORAGES = names["STORAGES"]
     settings.IMAGES_APP = {}
     assert checks.run_checks() == []
     for alias in ("images", "image_renditions"):
         assert type(storages[alias]).__name__ == expected
-    assert names["STORAGES"].keys() >= {"default", "staticfiles"}
+    # What the project had before is still there.
+    kept = {alias: given for alias, given in own.items() if not alias.startswith("image")}
+    assert names["STORAGES"].items() >= kept.items()
+
+
+@pytest.mark.parametrize("section", EXPECTED)
+def test_settings__pasted_into_new_ones_keep_djangos(tmp_path, section):
+    names = {"BASE_DIR": tmp_path, "INSTALLED_APPS": []}
+    exec(SECTIONS[section], names)
+    assert names["STORAGES"].items() >= global_settings.STORAGES.items()
+
+
+def test_storages__handed_in_are_taken():
+    given = {"default": {"BACKEND": "theirs"}}
+    for made in (
+        private_storages("/folder", given),
+        private_storages_in("some.Storage", {}, given),
+    ):
+        assert set(made) == {"default", "images", "image_renditions"}
+        assert made["default"] == given["default"]
+
+
+def test_storages__have_places_of_their_own_below_a_location():
+    made = private_storages_in("some.Storage", {"location": "/deep/", "bucket": "b"}, {})
+    assert made == {
+        "images": {
+            "BACKEND": "some.Storage",
+            "OPTIONS": {"bucket": "b", "location": "deep/originals"},
+        },
+        "image_renditions": {
+            "BACKEND": "some.Storage",
+            "OPTIONS": {"bucket": "b", "location": "deep/renditions", "allow_overwrite": True},
+        },
+    }
+
+
+def test_docs__write_no_settings_of_storages_twice():
+    """Two blocks with places of their own would send a site's images to two places."""
+    others = [path for path in (ROOT / "docs").rglob("*.md") if path.name != "storages.md"]
+    assert [path.name for path in others if '"location": "' in path.read_text()] == []
 
 
 @pytest.mark.django_db

@@ -6,12 +6,17 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.db import SessionStore
 from django.template import Context, Template, TemplateSyntaxError
+from django.test import RequestFactory
 
-from images_app.access import Level
-from images_app.models import Image
+from images_app.access import Level, Viewer
+from images_app.models import GalleryItem, Grant, Image
 from images_app.renditions import rendition_url, resolve
+from images_app.sharing import create_link, unlock
 from images_app.templatetags.images_app import may_download, picture
+from images_app.trash import trash
 
 PLACES = ("page", "grid", "cover", "thumb")
 
@@ -51,7 +56,7 @@ def test_picture__has_every_format_and_a_fallback():
 def test_picture__falls_back_to_a_rung_that_exists(width, rung):
     """For browsers without srcset: a small one, but never one that would be scaled up."""
     image = shown(width=width)
-    assert picture(image)["src"] == rendition_url(image, "ladder", width=min(width, rung))
+    assert picture({}, image)["src"] == rendition_url(image, "ladder", width=min(width, rung))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +72,7 @@ def test_picture__falls_back_to_a_rung_that_exists(width, rung):
 )
 def test_picture__takes_the_preset_that_the_viewer_may_have(level, place, preset):
     image = shown(level)
-    assert rendition_url(image, preset) in picture(image, place=place)["srcset"]
+    assert rendition_url(image, preset) in picture({}, image, place=place)["srcset"]
 
 
 def test_picture__takes_the_settings_presets(settings):
@@ -80,13 +85,13 @@ def test_picture__takes_the_settings_presets(settings):
         "LADDER_PRESET": "wide",
     }
     image = shown()
-    assert picture(image, place="thumb")["src"] == rendition_url(image, "tiny")
-    assert picture(image, place="grid")["width"] == 900
-    assert picture(image, place="grid")["sources"] == []
+    assert picture({}, image, place="thumb")["src"] == rendition_url(image, "tiny")
+    assert picture({}, image, place="grid")["width"] == 900
+    assert picture({}, image, place="grid")["sources"] == []
 
 
 def sizes(width: int, height: int, place: str) -> str:
-    return str(picture(shown(width=width, height=height), place=place)["sizes"])
+    return str(picture({}, shown(width=width, height=height), place=place)["sizes"])
 
 
 def widest(text: str) -> float:
@@ -117,7 +122,7 @@ def test_picture__of_fixed_width_says_so(place, width):
 )
 @pytest.mark.parametrize("place", PLACES)
 def test_picture__of_any_shape_has_a_size(width, height, place):
-    found = picture(shown(width=width, height=height), place=place)
+    found = picture({}, shown(width=width, height=height), place=place)
     assert found["width"] >= 1
     assert found["height"] >= 1
 
@@ -163,8 +168,8 @@ def test_picture__groups_numbers_in_no_language(settings):
 
 def test_picture__wants_a_visible_image():
     """An image without a level comes from no policy, and shows nothing by accident."""
-    with pytest.raises(ValueError, match="Take the image from"):
-        picture(Image(width=10, height=10))
+    with pytest.raises(ValueError, match="Take it from"):
+        picture({}, Image(width=10, height=10))
 
 
 def test_picture__takes_its_options_by_name_only():
@@ -214,8 +219,8 @@ def test_picture__in_a_preset_of_ones_own(settings):
     image.viewer_level = Level.PREVIEW
     tags = rendered('{% picture image preset="hero" %}', image=image)
     assert tags[-1][1]["src"] == rendition_url(image, "thumb")
-    with pytest.raises(ValueError, match="preset is 'nope'; there are thumb, ladder, hero"):
-        picture(image, preset="nope")
+    with pytest.raises(KeyError, match=r"no preset 'nope'\. Known are hero, ladder, thumb\."):
+        picture({}, image, preset="nope")
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -239,3 +244,56 @@ def test_picture__is_marked_for_whom_it_is(settings, place, level, own, expected
             assert resolve(address.rpartition("/")[2]).watermark == expected
         if "src" in attributes:
             assert resolve(attributes["src"].rpartition("/")[2]).watermark == expected
+
+
+def through_a_relation(gallery):
+    """The first image of a gallery as a foreign key gives it: nobody has asked the policy."""
+    return GalleryItem.objects.get(gallery=gallery).image
+
+
+def as_seen_by(user, image, tag="{% picture image %}"):
+    request = RequestFactory().get("/")
+    request.user = user
+    return rendered(tag, image=image, request=request)
+
+
+def test_picture__of_a_relation_asks_what_its_viewer_may_see(
+    make_gallery, make_user, django_assert_num_queries
+):
+    owner, previewer, stranger = (make_user(name) for name in ("owner", "previewer", "stranger"))
+    gallery = make_gallery(owner=owner, images=1)
+    Grant.objects.create(gallery=gallery, user=previewer, level=Level.PREVIEW)
+    image = through_a_relation(gallery)
+    with django_assert_num_queries(1):
+        tags = as_seen_by(owner, image)
+    assert rendition_url(image, "ladder", width=640) == tags[-1][1]["src"]
+    assert as_seen_by(previewer, image)[-1][1]["src"] == rendition_url(image, "thumb")
+    assert as_seen_by(stranger, image) == []
+    assert as_seen_by(AnonymousUser(), image) == []
+    trash(Image.objects.all())
+    assert as_seen_by(owner, through_a_relation(gallery)) == []
+
+
+def test_picture__of_a_relation_counts_the_links_of_the_session(make_gallery, make_user):
+    owner = make_user("owner")
+    gallery = make_gallery(owner=owner, images=1)
+    link, _token = create_link(Viewer(user=owner), gallery)
+    request = RequestFactory().get("/")
+    request.session = SessionStore()
+    unlock(request.session, link)
+    image = through_a_relation(gallery)
+    tags = rendered("{% picture image %}", image=image, request=request)
+    assert [name for name, _ in tags][-1] == "img"
+
+
+def test_picture__of_no_image_is_nothing(make_user):
+    for nothing in (None, ""):
+        assert as_seen_by(make_user(f"user{nothing}"), nothing) == []
+    assert rendered("{% picture absent %}") == []
+
+
+def test_picture__without_a_request_says_how_it_is_done(make_gallery):
+    image = through_a_relation(make_gallery(images=1))
+    for tag in ("{% picture image %}", "{{ image|may_download }}"):
+        with pytest.raises(ValueError, match=r"foreign key.*visible_to\(viewer\)"):
+            rendered(tag, image=image)

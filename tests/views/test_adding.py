@@ -103,3 +103,20 @@ def test_admin__offers_the_galleries_by_their_public_ids(client_of, gallery, mak
     assert reverse("images_app:arrange", args=[gallery.public_id]) in (
         client_of(staff).get(change).content.decode()
     )
+
+
+@pytest.mark.parametrize(
+    ("setting", "header"),
+    [
+        ("HTTP_X_CSRFTOKEN", "X-Csrftoken"),
+        ("HTTP_X_XSRF_TOKEN", "X-Xsrf-Token"),
+        ("nonsense", "X-CSRFToken"),
+    ],
+)
+def test_page__tells_its_script_the_header_for_the_csrf_token(
+    client_of, owner, gallery, settings, setting, header
+):
+    settings.CSRF_HEADER_NAME = setting
+    page = client_of(owner).get(page_of(gallery)).content.decode()
+    assert f'data-csrf-header="{header}"' in page
+    assert 'name="csrfmiddlewaretoken"' in page

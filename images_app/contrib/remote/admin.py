@@ -9,12 +9,11 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from images_app.access import Right
-from images_app.admin.common import DiscreetAdminMixin
+from images_app.admin.common import DiscreetAdminMixin, admin_url
 from images_app.contrib.remote.forms import FetchForm
 from images_app.contrib.remote.models import RemoteSource
 from images_app.contrib.remote.sources import may_fetch
@@ -111,7 +110,7 @@ class RemoteSourceAdmin(DiscreetAdminMixin, _ModelAdmin):
     def _after_adding(self, request: HttpRequest) -> str:
         """Lead to the list; those who may only add, to adding more."""
         view = "changelist" if self.has_view_or_change_permission(request) else "add"
-        return reverse(f"{self.admin_site.name}:images_app_remote_remotesource_{view}")
+        return admin_url(self.admin_site, RemoteSource, view)
 
 
 admin.site.register(RemoteSource, RemoteSourceAdmin)

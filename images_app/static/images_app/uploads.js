@@ -261,10 +261,10 @@ function textsOf(dataset) {
 }
 
 function serverOf(root) {
-  const {uploadUrl, placeUrl, resumableUrl, editUrl, orderUrl} = root.dataset;
+  const {uploadUrl, placeUrl, resumableUrl, editUrl, orderUrl, csrfHeader} = root.dataset;
   const token = root.querySelector("[name=csrfmiddlewaretoken]").value;
   const orderOf = gallery => orderUrl.replace(NO_GALLERY, gallery);
-  return {token, uploadUrl, placeUrl, resumableUrl, editUrl, orderUrl: orderOf};
+  return {token, csrfHeader, uploadUrl, placeUrl, resumableUrl, editUrl, orderUrl: orderOf};
 }
 
 for (const root of document.querySelectorAll("[data-uploader]")) new Uploader(root);

@@ -1,6 +1,6 @@
 /** Saves titles, texts and focal points by itself, all that has changed in one request. */
 
-import {request} from "./transport.js";
+import {proof, request} from "./transport.js";
 
 const QUIET = 900; // milliseconds after the last key
 const AGAIN = 5000; // likewise, after the line was broken
@@ -53,7 +53,7 @@ export class Editor {
     const images = [...sent].map(([item, values]) => ({id: item.image.id, ...values}));
     return request("POST", this.#server.editUrl, {
       body: JSON.stringify({images}),
-      headers: {"Content-Type": "application/json", "X-CSRFToken": this.#server.token},
+      headers: {"Content-Type": "application/json", ...proof(this.#server)},
     });
   }
 

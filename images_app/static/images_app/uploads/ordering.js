@@ -1,6 +1,6 @@
 /** Reorders cards: by dragging their handle, by buttons, by Alt and an arrow key; and saves the order. */
 
-import {request} from "./transport.js";
+import {proof, request} from "./transport.js";
 
 const QUIET = 700; // milliseconds after the last move
 const EDGE = 80; // pixels from the window's edge where dragging scrolls
@@ -150,7 +150,7 @@ export class Order {
   #post() {
     return Promise.all([...groups(this.#arrived())].map(([gallery, items]) => request("POST", this.#server.orderUrl(gallery), {
       body: JSON.stringify({images: items.map(item => item.image.id)}),
-      headers: {"Content-Type": "application/json", "X-CSRFToken": this.#server.token},
+      headers: {"Content-Type": "application/json", ...proof(this.#server)},
     })));
   }
 

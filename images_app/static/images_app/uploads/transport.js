@@ -117,7 +117,12 @@ function parameters(item) {
 }
 
 function headers(server, ...more) {
-  return Object.assign({"X-CSRFToken": server.token, Accept: "application/json"}, ...more);
+  return Object.assign({...proof(server), Accept: "application/json"}, ...more);
+}
+
+/** The header by which Django knows its own pages; a site may have given it a name of its own. */
+export function proof(server) {
+  return {[server.csrfHeader]: server.token};
 }
 
 /** One request with its progress, which fetch() does not tell of; status 0 is a broken line. */
