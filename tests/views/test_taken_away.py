@@ -47,7 +47,7 @@ def key_file(folder: Path) -> str:
 
 
 @pytest.fixture(params=["django", "secure link", "cloudfront"])
-def signing(request, tmp_path):
+def signing(request, tmp_path_factory):
     """SIGNING, of each signer."""
     name = {
         "django": "images_app.signing.DjangoSigner",
@@ -59,7 +59,7 @@ def signing(request, tmp_path):
         options = {
             "base_url": "https://cdn.test",
             "key_id": "K1",
-            "private_key": key_file(tmp_path),
+            "private_key": key_file(tmp_path_factory.mktemp("key")),
             "origin_secret": SECRET,
         }
     return {"BACKEND": name, "OPTIONS": options}
@@ -92,6 +92,12 @@ def image(make_image, make_gallery, make_user):
 def signed_url(image, viewer) -> str:
     [seen] = Image.objects.visible_to(viewer, Level.PREVIEW).filter(pk=image.pk)
     return rendition_url(seen, "ladder", image_format="jpeg", width=320, sign=True)
+
+
+def asked(client, url: str) -> int:
+    response = client.get(url)
+    response.close()
+    return response.status_code
 
 
 def status(url: str) -> int:
@@ -142,12 +148,12 @@ def test_trashed__loses_its_files_only_where_urls_are_signed(image, viewer, sett
     client = Client()
     client.force_login(viewer)
     url = signed_url(image, Viewer(user=viewer))
-    assert client.get(url).status_code == 200
+    assert asked(client, url) == 200
     before = files()
     trash(everything())
-    assert (files(), client.get(url).status_code) == (before, 404)
+    assert (files(), asked(client, url)) == (before, 404)
     restore(everything())
-    assert client.get(url).status_code == 200
+    assert asked(client, url) == 200
     settings.IMAGES_APP = {"SIGNING": {"BACKEND": "images_app.signing.DjangoSigner"}}
     trash(everything())
     assert files() == [f"images/{image.storage_name}"]
@@ -222,7 +228,7 @@ def test_trashed__whose_files_cannot_be_deleted_is_closed_and_found(
         rendition_url(image, "ladder", image_format="jpeg", width=320),
         rendition_url(image, "thumb"),
     ]
-    assert [client.get(url).status_code for url in urls] == [200, 200]
+    assert [asked(client, url) for url in urls] == [200, 200]
     delete, failed = storages[RENDITIONS].delete, []
 
     def fail_once(name):
@@ -234,7 +240,7 @@ def test_trashed__whose_files_cannot_be_deleted_is_closed_and_found(
     monkeypatch.setattr(storages[RENDITIONS], "delete", fail_once)
     assert trash(everything()) == 1
     assert "code=not_deleted" in caplog.text
-    assert [client.get(url).status_code for url in urls] == [404, 404]
+    assert [asked(client, url) for url in urls] == [404, 404]
     assert files() == [f"images/{image.storage_name}", f"renditions/{failed[0]}"]
     call_command("images_reconcile", "--fix", "--grace", "0", verbosity=0)
     assert files() == [f"images/{image.storage_name}"]
