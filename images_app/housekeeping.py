@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models.signals import post_delete, post_save, pre_delete
 
 from images_app.conf import RENDITIONS
+from images_app.kept import delete_made
 from images_app.models import AbstractImage, PartialUpload, Rendition, get_image_model
 from images_app.models.rendition import rendition_name
 from images_app.storages import delete_stored
@@ -44,7 +45,8 @@ def _forget_image(sender: Any, instance: AbstractImage, using: str, **_: Any) ->
     aliases = {RENDITIONS, *(alias for alias, _ in made)}
 
     def delete_all() -> None:
-        delete_stored([*stored, *made])
+        delete_stored(stored)
+        delete_made(made)
         for alias in aliases:
             _delete_folder(alias, folder)
 
@@ -66,7 +68,7 @@ def _forget_rendition(
     """Delete the bytes of a rendition that went alone; with its image, the image's rule applies."""
     if isinstance(origin, Rendition) or getattr(origin, "model", None) is Rendition:
         stored = [(instance.storage_alias, instance.storage_name)]
-        transaction.on_commit(lambda: delete_stored(stored), using=using)
+        transaction.on_commit(lambda: delete_made(stored), using=using)
 
 
 def _forget_parts(sender: Any, instance: PartialUpload, using: str, **_: Any) -> None:

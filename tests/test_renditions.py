@@ -33,6 +33,7 @@ from images_app.renditions import (
     locate_original,
     locate_rendition,
     locate_unrecorded,
+    locating,
     make_renditions,
     open_stored,
     rendition_url,
@@ -896,6 +897,7 @@ def test_unrecorded__is_found_by_its_name_alone(make_image, spec, kept, monkeypa
     assert read(locate_unrecorded(image.public_id, 1, spec)) == content
     assert locate_unrecorded(image.public_id, 1, spec).in_memory() == content
     # From here on it is in the cache, and a storage that is far away is spared.
+    monkeypatch.setattr(locating, "has_local_paths", lambda storage: False)
     monkeypatch.setattr(storages[RENDITIONS], "size", failing(OSError("far away")))
     assert locate_unrecorded(image.public_id, 1, spec).length == len(content)
     settings.IMAGES_APP = {}

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from typing import IO
 
-from django.core.cache import caches
 from django.core.files.storage import storages
 
 from images_app.conf import RENDITIONS, get_engine, get_settings
+from images_app.delivery.local import has_local_paths
 from images_app.exceptions import BytesGone, StorageUnavailable
+from images_app.kept import keep, read_kept
 from images_app.models import AbstractImage
 from images_app.models.rendition import rendition_name
 from images_app.renditions.making import known_rendition, make_again, make_once, place_now
@@ -65,7 +66,9 @@ def locate_unrecorded(public_id: object, version: int, spec: RenditionSpec) -> L
     def open_range(start: int, stop: int) -> IO[bytes]:
         return open_stored_range(RENDITIONS, name, start, stop)
 
-    kept = _known_to_cache(name)
+    # A file of this machine is asked for each time, which costs little: the cache of another
+    # process may not know yet that it was deleted.
+    kept = None if has_local_paths(_storage(RENDITIONS)) else read_kept(name)
     if kept is not None:
         return replace(
             _rendition_location(RENDITIONS, name, len(kept), open_range), in_memory=lambda: kept
@@ -118,37 +121,14 @@ def _rendition_location(alias: str, name: str, length: int, open_range: OpenRang
 
 def _kept(name: str, length: int, open_range: OpenRange) -> bytes:
     """Answer with a small rendition's bytes from the cache, where they are put first."""
-    content = _known_to_cache(name)
+    content = read_kept(name)
     if content is None or len(content) != length:
         with failures_told_apart(RENDITIONS), closing(open_range(0, length)) as file:
             content = file.read(length)
         if len(content) != length:
             raise StorageUnavailable("stored with another length")
-        with _failures_of_the_cache_logged():
-            caches[get_settings().rendition_cache].set(_key(name), content)
+        keep(name, content)
     return content
-
-
-def _known_to_cache(name: str) -> bytes | None:
-    alias = get_settings().rendition_cache
-    content: bytes | None = None
-    if alias:
-        with _failures_of_the_cache_logged():
-            content = caches[alias].get(_key(name))
-    return content
-
-
-def _key(name: str) -> str:
-    return f"images_app.rendition:{name}"  # names the version: other bytes have another name
-
-
-@contextmanager
-def _failures_of_the_cache_logged() -> Iterator[None]:
-    """Go on without the cache when it is away."""
-    try:
-        yield
-    except Exception:
-        logger.exception("code=cache_unavailable")
 
 
 def _storage(alias: str) -> object:
