@@ -61,6 +61,36 @@ class RangeNotSatisfiable(Exception):
     """The one range asked for lies outside the representation."""
 
 
+class AsItIsMixin(HttpResponseBase):
+    """An answer whose bytes leave as they are: its content coding has been decided (RFC 9110 8.4).
+
+    Images do not get smaller, their ranges would be cut from the wrong bytes, and an empty answer
+    would get a body. Django's GZipMiddleware and its kind leave alone what has a
+    Content-Encoding, so they are told that there is one; the header itself is never sent, for
+    "identity" may not be.
+    """
+
+    def has_header(self, header: str) -> bool:
+        """Return whether a header is set; of Content-Encoding always True."""
+        return header.lower() == "content-encoding" or super().has_header(header)
+
+    __contains__ = has_header
+
+    def __getitem__(self, header: str) -> str:
+        """Return a header; of Content-Encoding at least what no coding is called."""
+        if header.lower() == "content-encoding":
+            return self.headers.get(header, "identity")
+        return super().__getitem__(header)
+
+
+class AsItIsResponse(AsItIsMixin, HttpResponse):
+    """Bytes in memory, or none, that no middleware is to compress."""
+
+
+class AsItIsStream(AsItIsMixin, StreamingHttpResponse):
+    """A stream that no middleware is to compress."""
+
+
 def representation_headers(representation: Representation) -> dict[str, str]:
     """Answer with the full header set that 200, 206 and 304 share."""
     headers = {
@@ -145,14 +175,14 @@ def conditional_response(
 
 def bodiless_response(
     request: HttpRequest, status: int, headers: dict[str, str]
-) -> StreamingHttpResponse:
-    """Answer with a status that has no body.
+) -> AsItIsStream:
+    """Return an answer whose status allows no body.
 
     Streamed, or Django's middleware would add `Content-Length: 0`, which is not the length of
     what a 200 would send, and forbidden in a 204 (RFC 9110 8.6).
     """
     nothing = _nothing_async() if isinstance(request, ASGIRequest) else iter(())
-    return StreamingHttpResponse(nothing, status=status, headers=headers)
+    return AsItIsStream(nothing, status=status, headers=headers)
 
 
 @contextmanager

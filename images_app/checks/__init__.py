@@ -7,7 +7,6 @@ from django.core.checks import Tags, register
 from images_app.checks.others import (
     check_delivery,
     check_image_model,
-    check_middleware,
     check_settings,
     check_sqlite,
     check_values,
@@ -24,7 +23,6 @@ __all__ = [
     "STORAGES_TO_PASTE",
     "check_delivery",
     "check_image_model",
-    "check_middleware",
     "check_recorded_storages",
     "check_settings",
     "check_sqlite",
@@ -43,7 +41,6 @@ def register_all() -> None:
         check_values,
         check_storages,
         check_image_model,
-        check_middleware,
         check_delivery,
     ):
         register(check, Tags.security if check is check_storages else "images_app")

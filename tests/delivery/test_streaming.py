@@ -286,7 +286,7 @@ def test_send_path__is_offered_whole_files_and_no_parts(tmp_path, sends, value, 
 
 def test_iterator__is_the_one_that_the_server_can_use(server):
     assert ask(server).response.is_async is (server == "asgi")
-    assert hasattr(ask(server).response, "file_to_stream") is (server == "wsgi")
+    assert (ask(server).response.file_to_stream is None) is (server == "asgi")
 
 
 def test_failure__to_open_is_passed_on(server):
@@ -390,4 +390,17 @@ def test_head__is_no_stream():
     request = RequestFactory().head("/")
     location = Location(length=TOTAL, open_range=opening(Watched()))
     response = StreamingDelivery().deliver(request, location, ETAG, HEADERS)
-    assert type(response) is HttpResponse
+    assert isinstance(response, HttpResponse)
+
+
+@pytest.mark.parametrize("value", [None, "bytes=5-9"])
+def test_replaced__is_what_a_server_with_a_file_wrapper_sends(value):
+    request = RequestFactory().get("/", headers={"Range": value} if value else {})
+    file = Watched()
+    location = Location(length=TOTAL, open_range=opening(file))
+    response = StreamingDelivery().deliver(request, location, ETAG, HEADERS)
+    response.streaming_content = [b"other"]
+    assert response.file_to_stream is None
+    assert b"".join(response) == b"other"
+    response.close()
+    assert file.closed
