@@ -16,6 +16,7 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header
 from django.views.decorators.csrf import csrf_exempt
 
+from images_app.bodies import NOTHING, takes
 from images_app.exceptions import ImagesAppError
 from images_app.representation import Representation
 from images_app.specs import CONTENT_TYPES, RenditionSpec
@@ -173,9 +174,7 @@ def conditional_response(
     return not_modified
 
 
-def bodiless_response(
-    request: HttpRequest, status: int, headers: dict[str, str]
-) -> AsItIsStream:
+def bodiless_response(request: HttpRequest, status: int, headers: dict[str, str]) -> AsItIsStream:
     """Return an answer whose status allows no body.
 
     Streamed, or Django's middleware would add `Content-Length: 0`, which is not the length of
@@ -264,6 +263,7 @@ def method_not_allowed() -> HttpResponse:
 def read_only(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """Refuse all methods but GET and HEAD, before Django looks for a CSRF token."""
 
+    @takes(NOTHING)
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method not in ALLOWED_METHODS:
