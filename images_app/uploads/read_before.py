@@ -33,7 +33,7 @@ def hold_parsed(request: HttpRequest, length: int, *, most_files: int | None) ->
         UploadRefused: when nothing came of parsing it.
 
     """
-    if length and not request.POST and not request.FILES:
+    if length and most_files != 0 and not request.POST and not request.FILES:
         # Django leaves both empty where parsing failed; who asked has kept that to itself.
         raise UploadRefused("unreadable", "parsed before the view, in vain")
     limit, files = get_settings().max_upload_bytes, cast("Any", request.FILES)
@@ -62,7 +62,8 @@ def refuse_if_read(request: HttpRequest) -> None:
         UploadRefused: which the log explains to who runs the site.
 
     """
-    if getattr(request, "_read_started", False) and not _is_kept(request):
+    has_body = request.META.get("CONTENT_LENGTH") not in {None, "", "0"}
+    if has_body and getattr(request, "_read_started", False) and not _is_kept(request):
         logger.error(
             "code=read_before view=%s: a middleware reads from the request before the view. "
             "Have it leave this view alone.",

@@ -219,6 +219,20 @@ def test_broken__and_forgotten_by_the_middleware_is_told(settings, site, server)
     assert (response.status_code, response.json()["error"]["code"]) == (400, "unreadable")
 
 
+@pytest.mark.parametrize("reader", [*READERS, *THIEVES])
+def test_nothing__can_be_read_before(settings, site, server, reader):
+    behind(settings, reader)
+    site.requests["revoke"] = ("POST", site.requests["revoke"][1], b"", FORM, {}, 302)
+    assert site.ask(server, "revoke").status_code == 302
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_form__without_a_field_is_a_form(settings, site, server, reader):
+    behind(settings, reader)
+    site.requests["revoke"] = site.multipart(site.requests["revoke"][1], 302)
+    assert site.ask(server, "revoke").status_code == 302
+
+
 def test_part__that_was_read_has_its_checksum_checked(settings, site, server):
     behind(settings, "reading_body")
     method, url, content, kind, headers, _ = site.requests["part"]
