@@ -65,6 +65,11 @@ class UploadRefused(ImagesAppError):
         "one_file": gettext_noop("Send one file at a time."),
         "too_many_files": gettext_noop("Send at most %(limit)s files at a time."),
         "unreadable": gettext_noop("What was sent could not be read. Try again."),
+        "too_long": gettext_noop("This is too much at once."),
+        "read_before": gettext_noop(
+            "A part of this site has read what you sent before it could be taken. "
+            "Tell those who run the site."
+        ),
         "length_required": gettext_noop("The length of what is sent must be said first."),
         "position": gettext_noop("The position must be a whole number from 0 on."),
         "duplicates": gettext_noop("What to do with duplicates is one of %(allowed)s."),
@@ -86,6 +91,7 @@ class UploadRefused(ImagesAppError):
     statuses: ClassVar[dict[str, int]] = {
         "length_required": 411,
         "too_large": 413,
+        "too_long": 413,
         "chunk_too_large": 413,
         "unsupported": 415,
         "quota_user": 409,

@@ -16,6 +16,7 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header
 from django.views.decorators.csrf import csrf_exempt
 
+from images_app.bodies import NOTHING, takes
 from images_app.exceptions import ImagesAppError
 from images_app.representation import Representation
 from images_app.specs import CONTENT_TYPES, RenditionSpec
@@ -59,6 +60,36 @@ class ByteRange:
 
 class RangeNotSatisfiable(Exception):
     """The one range asked for lies outside the representation."""
+
+
+class AsItIsMixin(HttpResponseBase):
+    """An answer whose bytes leave as they are: its content coding has been decided (RFC 9110 8.4).
+
+    Images do not get smaller, their ranges would be cut from the wrong bytes, and an empty answer
+    would get a body. Django's GZipMiddleware and its kind leave alone what has a
+    Content-Encoding, so they are told that there is one; the header itself is never sent, for
+    "identity" may not be.
+    """
+
+    def has_header(self, header: str) -> bool:
+        """Return whether a header is set; of Content-Encoding always True."""
+        return header.lower() == "content-encoding" or super().has_header(header)
+
+    __contains__ = has_header
+
+    def __getitem__(self, header: str) -> str:
+        """Return a header; of Content-Encoding at least what no coding is called."""
+        if header.lower() == "content-encoding":
+            return self.headers.get(header, "identity")
+        return super().__getitem__(header)
+
+
+class AsItIsResponse(AsItIsMixin, HttpResponse):
+    """Bytes in memory, or none, that no middleware is to compress."""
+
+
+class AsItIsStream(AsItIsMixin, StreamingHttpResponse):
+    """A stream that no middleware is to compress."""
 
 
 def representation_headers(representation: Representation) -> dict[str, str]:
@@ -144,16 +175,14 @@ def conditional_response(
     return not_modified
 
 
-def bodiless_response(
-    request: HttpRequest, status: int, headers: dict[str, str]
-) -> StreamingHttpResponse:
-    """Answer with a status that has no body.
+def bodiless_response(request: HttpRequest, status: int, headers: dict[str, str]) -> AsItIsStream:
+    """Return an answer whose status allows no body.
 
     Streamed, or Django's middleware would add `Content-Length: 0`, which is not the length of
     what a 200 would send, and forbidden in a 204 (RFC 9110 8.6).
     """
     nothing = _nothing_async() if isinstance(request, ASGIRequest) else iter(())
-    return StreamingHttpResponse(nothing, status=status, headers=headers)
+    return AsItIsStream(nothing, status=status, headers=headers)
 
 
 @contextmanager
@@ -235,6 +264,7 @@ def method_not_allowed() -> HttpResponse:
 def read_only(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """Refuse all methods but GET and HEAD, before Django looks for a CSRF token."""
 
+    @takes(NOTHING)
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method not in ALLOWED_METHODS:

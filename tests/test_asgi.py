@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import io
 
 import pytest
@@ -280,11 +279,26 @@ def test_client__cannot_ask_for_a_path(files):
     assert server.body == b"ok"
 
 
-def test_compressed__is_a_stream_of_what_was_compressed(files):
+def test_gzip__leaves_the_path_to_the_server(files):
     server = Server(headers=[("Accept-Encoding", "gzip")])
     server.serve(PathSend(files.django(GZipMiddleware)))
-    assert server.headers["Content-Encoding"] == "gzip"
-    assert gzip.decompress(server.body) == CONTENT
+    assert server.types == ["http.response.start", EXTENSION]
+    assert "Content-Encoding" not in server.headers
+
+
+def test_replaced__is_a_stream_of_what_took_its_place(files):
+    def middleware(view):
+        def answer(request):
+            response = view(request)
+            blocks = response.streaming_content
+            response.streaming_content = (block.swapcase() async for block in blocks)
+            return response
+
+        return answer
+
+    server = Server().serve(PathSend(files.django(middleware)))
+    assert server.headers["Content-Length"] == str(len(CONTENT))
+    assert server.body == CONTENT.swapcase()
 
 
 def with_status(response):

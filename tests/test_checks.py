@@ -282,10 +282,9 @@ def test_e007__a_relative_folder(settings):
     assert ids(checks.check_storages(None)) == ["images_app.E007"]
 
 
-def test_w002__gzip_over_ranges(settings):
-    assert checks.check_middleware(None) == []
-    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.gzip.GZipMiddleware"]
-    assert ids(checks.check_middleware(None)) == ["images_app.W002"]
+def test_gzip__needs_no_warning_for_images_leave_as_they_are(settings):
+    settings.MIDDLEWARE = ["django.middleware.gzip.GZipMiddleware", *settings.MIDDLEWARE]
+    assert django_checks.run_checks() == []
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,8 @@ OF_REQUESTS = {
     "one_file",
     "too_many_files",
     "unreadable",
+    "too_long",
+    "read_before",
     "length_required",
     "position",
     "duplicates",
@@ -74,6 +76,7 @@ def test_refusal__statuses_are_pinned():
     assert UploadRefused.statuses == {
         "length_required": 411,
         "too_large": 413,
+        "too_long": 413,
         "chunk_too_large": 413,
         "unsupported": 415,
         "quota_user": 409,

@@ -20,6 +20,7 @@ from images_app.exceptions import (
     UploadRefused,
 )
 from images_app.http import (
+    AsItIsResponse,
     ByteRange,
     RangeNotSatisfiable,
     cache_control,
@@ -509,3 +510,25 @@ def test_negotiate__of_one_there_is_no_choice():
 def test_vary__names_what_the_answer_depends_on(is_public, is_negotiated, vary):
     representation = make_representation(is_public=is_public, is_negotiated=is_negotiated)
     assert representation_headers(representation).get("Vary") == vary
+
+
+def test_as_it_is__says_that_its_coding_is_decided_and_sends_no_such_header():
+    response = AsItIsResponse(b"image", headers={"ETag": STRONG})
+    for name in ("Content-Encoding", "content-encoding"):
+        assert response.has_header(name)
+        assert name in response
+        assert response[name] == "identity"
+    assert "Content-Encoding" not in response.headers
+    assert response.get("Content-Encoding") is None
+    assert b"ncoding" not in response.serialize_headers()
+    response.headers["Content-Encoding"] = "gzip"
+    assert response["Content-Encoding"] == "gzip"
+
+
+def test_as_it_is__has_other_headers_as_any_answer():
+    response = AsItIsResponse(b"image", headers={"ETag": STRONG})
+    assert response.has_header("etag")
+    assert "Vary" not in response
+    assert response["ETag"] == STRONG
+    with pytest.raises(KeyError):
+        response["Vary"]

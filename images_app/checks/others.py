@@ -104,19 +104,6 @@ def check_delivery(app_configs: Any, **_: Any) -> Iterator[CheckMessage]:
             )
 
 
-def check_middleware(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
-    """W002: something rewrites bodies whose ranges are promised."""
-    if "django.middleware.gzip.GZipMiddleware" not in settings.MIDDLEWARE:
-        return []
-    return [
-        Warning(
-            "GZipMiddleware compresses parts of images (206), which no client can put together.",
-            hint="Compress in the web server, for text only.",
-            id="images_app.W002",
-        )
-    ]
-
-
 def check_sessions(app_configs: Any, **_: Any) -> Sequence[CheckMessage]:
     """W010: share links need sessions, and there are none."""
     if check_settings(None) or not shows_links() or any(map(_is_of_sessions, settings.MIDDLEWARE)):

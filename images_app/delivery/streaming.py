@@ -9,13 +9,15 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from http import HTTPStatus
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from images_app.http import (
+    AsItIsResponse,
+    AsItIsStream,
     ByteRange,
     RangeNotSatisfiable,
     range_not_satisfiable,
@@ -78,11 +80,12 @@ class BoundedFile:
         self._file.close()
 
 
-class FileStreamResponse(StreamingHttpResponse):
+class FileStreamResponse(AsItIsStream):
     """Streams a bounded file by the iterator that its server can use.
 
     A synchronous iterator under ASGI, or the reverse, would make Django read the whole
-    file into memory first.
+    file into memory first. The two ways around the iterator, ``file_to_stream`` and
+    ``send_path``, are open only as long as nothing has taken its place.
     """
 
     block_size = BLOCK_SIZE  # read by Django's WSGI handler, with file_to_stream
@@ -109,13 +112,26 @@ class FileStreamResponse(StreamingHttpResponse):
             send_path: lets an ASGI server send them, where it can.
 
         """
-        blocks = _send_or_read(file, send_path) if is_async else _read(file)
+        blocks = self._send_or_read(file) if is_async else _read(file)
         super().__init__(blocks, status=status, headers=headers)
         # Kept now: where the server sends the file itself, Django puts our own close() in
         # the place of the file's, which would then call itself.
         self._close_file = file.close
-        if is_kernels and not is_async:
-            self.file_to_stream = file
+        self._send_path = send_path
+        self.file_to_stream = file if is_kernels and not is_async else None
+
+    def _set_streaming_content(self, value: Any) -> None:
+        """Take the blocks, or what a middleware puts in their place: only that is sent then."""
+        self.file_to_stream = self._send_path = None
+        super()._set_streaming_content(value)  # type: ignore[misc]  # not in the stubs
+
+    async def _send_or_read(self, file: BoundedFile) -> AsyncIterator[bytes]:
+        # Asked no sooner than for the first block: only then has the answer been started, and is
+        # known to be ours.
+        if self._send_path is not None and await self._send_path():
+            return
+        while block := await asyncio.to_thread(file.read, BLOCK_SIZE):
+            yield block
 
     def close(self) -> None:
         """Close the file with the response, however much of it was sent."""
@@ -145,11 +161,11 @@ class StreamingDelivery:
         if location.in_memory is not None:
             content = location.in_memory()[part.start : part.stop]
             body = b"" if request.method == "HEAD" else content
-            return HttpResponse(body, status=status, headers=headers)
+            return AsItIsResponse(body, status=status, headers=headers)
         if request.method == "HEAD":
             # Asked all the same: HEAD shall not promise what GET cannot keep.
             location.open_range(0, min(1, location.length)).close()
-            return HttpResponse(status=status, headers=headers)
+            return AsItIsResponse(status=status, headers=headers)
         opened = location.open_range(part.start, part.stop)
         return FileStreamResponse(
             BoundedFile(opened, part.length, location.key),
@@ -202,15 +218,4 @@ def _path_of(location: Location, file: IO[bytes]) -> str | None:
 
 def _read(file: BoundedFile) -> Iterator[bytes]:
     while block := file.read(BLOCK_SIZE):
-        yield block
-
-
-async def _send_or_read(
-    file: BoundedFile, send_path: Callable[[], Awaitable[bool]] | None
-) -> AsyncIterator[bytes]:
-    # Asked no sooner than for the first block: only then has the answer been started, and is
-    # known to be ours.
-    if send_path is not None and await send_path():
-        return
-    while block := await asyncio.to_thread(file.read, BLOCK_SIZE):
         yield block

@@ -22,10 +22,12 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
+from images_app.bodies import FILES, takes
 from images_app.conf import get_settings
 from images_app.exceptions import ImagesAppError, StorageUnavailable, UploadRefused
 from images_app.http import plain_response
 from images_app.uploads.handler import CountingHandler, close_files
+from images_app.uploads.read_before import hold_parsed, refuse_if_read, was_parsed
 
 BESIDES = 2**20
 """Bytes of a body that are not of its files: boundaries, headers, the fields of a form."""
@@ -35,7 +37,7 @@ LINGERING = 16 * 2**20
 """Bytes that are read and dropped after a refusal, so that the client gets to read why."""
 _BLOCK = 64 * 1024
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
-_MULTIPART = "multipart/form-data"
+MULTIPART = "multipart/form-data"
 _BROKEN = (
     BadRequest,
     MultiPartParserError,
@@ -92,20 +94,30 @@ def gated(
             except ImagesAppError as error:
                 linger(request)
                 return refuse(error)
-            return _protected(request, partial(view, *args, **kwargs))
+            return protected(request, partial(view, *args, **kwargs))
 
-        return cast("_View", gate)
+        return takes(FILES)(cast("_View", gate))
 
     return guard
 
 
 @csrf_protect
-def _protected(request: HttpRequest, view: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+def protected(request: HttpRequest, view: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+    """Check for CSRF, now that reading the token reads no more than is let in."""
     return view()
 
 
-def read_form(request: HttpRequest, *, most_files: int | None) -> None:
+def read_form(
+    request: HttpRequest, *, most_files: int | None, most_bytes: int | None = None
+) -> None:
     """Parse the form of a request, within its bounds.
+
+    What a middleware has parsed before is taken, and held to the same bounds.
+
+    Args:
+        request: whose body nobody has read, or all of it.
+        most_files: that it may have; with 0 files are dropped without a word.
+        most_bytes: of the body, if not what so many files may have.
 
     Raises:
         UploadRefused: when it is too large, has too many files, or cannot be read.
@@ -114,19 +126,33 @@ def read_form(request: HttpRequest, *, most_files: int | None) -> None:
     """
     if request.method != "POST":
         return
-    check_length(request, longest_body(most_files=most_files))
-    if request.content_type == _MULTIPART:
-        counting = CountingHandler(request, most_files=most_files)
-        # First of all, so that the others get no more of a file than is let in.
-        request.upload_handlers.insert(0, cast("Any", counting))
-    _parse(request)
-    if request.content_type == _MULTIPART and counting.has_too_many:
+    if most_bytes is None:
+        most_bytes = longest_body(most_files=most_files)
+    length = check_length(request, most_bytes, code="too_large" if most_files != 0 else "too_long")
+    if was_parsed(request):
+        has_too_many = hold_parsed(request, length, most_files=most_files)
+    else:
+        refuse_if_read(request)
+        has_too_many = _parse_within(request, most_files)
+    if has_too_many and most_files != 0:
         raise UploadRefused("one_file" if most_files == 1 else "too_many_files", limit=most_files)
+
+
+def _parse_within(request: HttpRequest, most_files: int | None) -> bool:
+    """Parse, and return whether there were more files than may be; those were dropped."""
+    if request.content_type != MULTIPART:
+        _parse(request)
+        return False
+    counting = CountingHandler(request, most_files=most_files)
+    # First of all, so that the others get no more of a file than is let in.
+    request.upload_handlers.insert(0, cast("Any", counting))
+    _parse(request)
+    return counting.has_too_many
 
 
 def _parse(request: HttpRequest) -> None:
     try:
-        request.POST  # noqa: B018 (is parsed by being asked for)
+        request.POST, request.FILES  # noqa: B018 (are parsed by being asked for)
     except Exception as error:
         close_files(request)
         if isinstance(error, TooManyFilesSent):
@@ -139,8 +165,13 @@ def _parse(request: HttpRequest) -> None:
         raise
 
 
-def check_length(request: HttpRequest, limit: int) -> int:
-    """Answer with the length of a body, by what its header says.
+def check_length(request: HttpRequest, limit: int, *, code: str = "too_large") -> int:
+    """Return the length of a body, by what its header says.
+
+    Args:
+        request: whose body nobody needs to have read.
+        limit: of its bytes.
+        code: of the refusal of a longer one.
 
     Raises:
         UploadRefused: when it is above the limit, or not said: Django would read nothing.
@@ -155,7 +186,7 @@ def check_length(request: HttpRequest, limit: int) -> int:
     if int(length) > limit:
         # The other bytes of a body are no file's: people know the limit of a file.
         limit = min(limit, get_settings().max_upload_bytes)
-        raise UploadRefused("too_large", limit=filesizeformat(limit))
+        raise UploadRefused(code, limit=filesizeformat(limit))
     return int(length)
 
 

@@ -22,6 +22,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from images_app.access import Right
+from images_app.bodies import FILES, takes
 from images_app.conf import get_limits, get_policy
 from images_app.exceptions import UploadRefused
 from images_app.forms import UploadForm
@@ -80,6 +81,7 @@ class Uploader:
 
 
 @csrf_exempt  # until the gate has seen how long the body is: reading the token reads it
+@takes(FILES)
 @require_http_methods(["GET", "HEAD", "POST"])
 def add_images(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     """Add images to a gallery: one by one with a script, else all in one form."""

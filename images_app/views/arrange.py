@@ -15,12 +15,16 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from images_app.access import Right, Viewer
+from images_app.bodies import takes
 from images_app.conf import get_policy
 from images_app.forms import IMAGE_FIELDS, PlaceForm, image_form
 from images_app.models import Gallery, GalleryItem
+from images_app.uploads import form_gated
+from images_app.uploads.small import LONG_FORM
 from images_app.views.adding import Uploader
 from images_app.views.answers import image_as_json
 from images_app.views.authorise import viewer_of, visible_galleries, visible_images
@@ -53,6 +57,8 @@ class Row:
             )
 
 
+@csrf_exempt  # until the gate has seen how long the body is: reading the token reads it
+@takes(LONG_FORM)
 @require_http_methods(["GET", "HEAD", "POST"])
 def arrange(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     """Show what hangs in a gallery, a page at a time, to be ordered and described."""
@@ -60,6 +66,11 @@ def arrange(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     gallery = visible_galleries(viewer, Right.CHANGE).filter(public_id=public_id).first()
     if gallery is None:
         return absent(request)
+    return _arrange(request, gallery, viewer)
+
+
+@form_gated(LONG_FORM)
+def _arrange(request: HttpRequest, gallery: Gallery, viewer: Viewer) -> HttpResponseBase:
     images = _changeable(images_of(gallery, viewer), viewer)
     if request.method == "POST":
         return _save_page(request, gallery, images)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import wraps
+from functools import partial, wraps
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -15,12 +15,19 @@ from django.db import DatabaseError, transaction
 from django.http import HttpRequest, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
 
 from images_app.access import Right, Viewer
+from images_app.bodies import takes
+from images_app.exceptions import UploadRefused
 from images_app.forms import IMAGE_FIELDS, image_form
 from images_app.models import Gallery, GalleryItem
 from images_app.models.gallery import POSITION_STEP
+from images_app.uploads import linger
+from images_app.uploads.gate import protected
+from images_app.uploads.small import JSON, read_small
 from images_app.views.answers import (
+    error_as_json,
     image_as_json,
     json_answer,
     json_error,
@@ -40,19 +47,26 @@ class _Nonsense(Exception):
 
 
 def _for_scripts(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Refuse other methods, then strangers, and read the body only then."""
+    """Refuse other methods, then strangers, and read the body only then, which CSRF checks do."""
 
     @login_not_required  # a login page is no answer for a script
+    @csrf_exempt
+    @takes(JSON)
     @wraps(view)
     def answer(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         if request.method != "POST":
             return method_not_allowed_answer(["POST"])
         viewer = viewer_of(request)
         if not viewer.is_authenticated:
+            linger(request)
             return login_required_answer()
         try:
-            return view(request, viewer, **kwargs)
-        except RequestDataTooBig:
+            read_small(request, JSON)
+            return protected(request, partial(view, request, viewer, **kwargs))
+        except (RequestDataTooBig, UploadRefused) as error:
+            linger(request)
+            if isinstance(error, UploadRefused) and error.code != "too_long":
+                return error_as_json(error)
             message = _("This is too much at once.")
             return json_error("too_large", message, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         except _Nonsense:

@@ -6,22 +6,25 @@ import logging
 
 from django.core.files.storage import storages
 from django.db import connection
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from images_app.conf import RENDITIONS, get_settings
-from images_app.http import plain_response
+from images_app.http import plain_response, read_only
 
 logger = logging.getLogger("images_app.health")
 
 _PROBE = "readyz-probe"  # a name that no image has
 
 
-def healthz(request: HttpRequest) -> HttpResponse:
+@read_only
+def healthz(request: HttpRequest) -> HttpResponseBase:
     """Answer with 200 as long as the process answers at all."""
     return plain_response(200, "ok")
 
 
-def readyz(request: HttpRequest) -> HttpResponse:
+@read_only
+def readyz(request: HttpRequest) -> HttpResponseBase:
     """Answer with 200 when the database and both storages answer, else 503; never says which."""
     try:
         with connection.cursor() as cursor:

@@ -27,6 +27,7 @@ from images_app.sharing import (
     revoke_link,
     shared_by,
 )
+from images_app.uploads import form_gated
 from images_app.views.authorise import (
     offers_links,
     viewer_of,
@@ -41,6 +42,7 @@ _action = require_http_methods(["POST"])
 _Rows = Callable[..., Any]
 
 
+@form_gated()
 @_page
 def links(request: HttpRequest) -> HttpResponseBase:
     """List all live links to what the viewer may share."""
@@ -49,15 +51,17 @@ def links(request: HttpRequest) -> HttpResponseBase:
     return _respond(request, {"links": shared_by(viewer_of(request))})
 
 
-@_page
 @sensitive_post_parameters("password")
+@form_gated()
+@_page
 def gallery_links(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     """Share a gallery."""
     return _share(request, visible_galleries, "gallery", public_id)
 
 
-@_page
 @sensitive_post_parameters("password")
+@form_gated()
+@_page
 def image_links(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     """Share an image."""
     return _share(request, visible_images, "image", public_id)
@@ -86,6 +90,7 @@ def _share(request: HttpRequest, rows: _Rows, kind: str, public_id: UUID) -> Htt
     return _respond(request, context, status)
 
 
+@form_gated()
 @_action
 def revoke(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     """End a link at once."""
@@ -97,8 +102,9 @@ def revoke(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     return _back(link)
 
 
-@_action
 @sensitive_post_parameters("password")
+@form_gated()
+@_action
 def set_password(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     """Give a link another password; who has opened it must open it again.
 

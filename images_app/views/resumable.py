@@ -17,12 +17,15 @@ from django.utils.http import http_date
 from django.views.decorators.csrf import csrf_protect
 
 from images_app.access import Viewer
+from images_app.bodies import Intake, takes
 from images_app.exceptions import ChecksumMismatch, StorageUnavailable, UploadRefused
 from images_app.models import PartialUpload
 from images_app.temporary import temporary_file
 from images_app.uploads import Target
-from images_app.uploads.gate import BESIDES, check_length
+from images_app.uploads.gate import check_length
+from images_app.uploads.read_before import unread_body
 from images_app.uploads.resuming import append, begin, check_part, drop, find_upload, finish
+from images_app.uploads.small import NO_FORM, read_small
 from images_app.views.answers import json_answer
 from images_app.views.authorise import viewer_of
 from images_app.views.tus import (
@@ -39,15 +42,17 @@ from images_app.views.upload import may_add, read_duplicates, read_target, taken
 
 LONGEST_PART = 16 * 2**20
 """Bytes that one request may bring."""
+PART = Intake(most_bytes=lambda: LONGEST_PART, takes_multipart=False)
 _BLOCK = 64 * 1024
 
 
 @tus_view("POST", "OPTIONS")
+@takes(NO_FORM)
 def resumable(request: HttpRequest) -> HttpResponseBase:
     """Begin an upload, where the query says."""
     viewer = viewer_of(request)
     target = read_target(request.GET, viewer)
-    check_length(request, BESIDES)
+    read_small(request, NO_FORM)
     return _begin(request, viewer, target)
 
 
@@ -64,6 +69,7 @@ def _begin(request: HttpRequest, viewer: Viewer, target: Target) -> HttpResponse
 
 
 @tus_view("HEAD", "PATCH", "DELETE", "OPTIONS")
+@takes(PART)
 def resumable_part(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase:
     """Tell how far an upload is, take its next part, or forget it; of others' nothing is told."""
     viewer = viewer_of(request)
@@ -74,7 +80,7 @@ def resumable_part(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase
         case "HEAD":
             return _tell(request, upload)
         case "DELETE":
-            check_length(request, BESIDES)  # of a POST that means it, the body is read for CSRF
+            read_small(request, NO_FORM)  # of a POST that means it, the body is read for CSRF
             return _forget(request, upload)
         case _:
             return _go_on(request, viewer, upload)
@@ -147,10 +153,10 @@ def _read_part(request: HttpRequest, length: int) -> Iterator[tuple[IO[bytes], i
 
     """
     digest, expected = read_checksum(request)
-    arrived = 0
+    body, arrived = unread_body(request), 0
     with temporary_file() as part:
         try:
-            while block := request.read(min(_BLOCK, length - arrived)):
+            while block := body.read(min(_BLOCK, length - arrived)):
                 part.write(block)
                 digest.update(block)
                 arrived += len(block)

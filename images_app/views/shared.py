@@ -11,8 +11,7 @@ from typing import Any, cast
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.db import connection, transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, UnreadablePostError
-from django.http.multipartparser import MultiPartParserError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -23,10 +22,14 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 
 from images_app import audit
 from images_app.access import Level
-from images_app.exceptions import ImagesAppError, TooManyGuesses
+from images_app.bodies import takes
+from images_app.exceptions import ImagesAppError, TooManyGuesses, UploadRefused
 from images_app.models import ShareLink
 from images_app.models.access_entry import Kind, Reason
 from images_app.sharing import find_ended_link, find_link, is_unlocked, may_be_unlocked, unlock
+from images_app.uploads import linger
+from images_app.uploads.gate import refuse_in_text
+from images_app.uploads.small import FORM, read_small
 from images_app.views.authorise import viewer_of
 from images_app.views.pages import nothing_here
 
@@ -44,6 +47,7 @@ def _discreet(view: Any) -> Any:
     @login_not_required
     # A forged request would have to know the token, and opens nothing to who forged it.
     @csrf_exempt
+    @takes(FORM)
     @sensitive_post_parameters("password")
     @wraps(view)
     def answer(request: HttpRequest, token: str) -> HttpResponseBase:
@@ -68,11 +72,14 @@ def _discreet(view: Any) -> Any:
 def _answered(view: Any, request: HttpRequest, token: str) -> HttpResponseBase:
     """Answer for failures, too: Django would log them, and mail them, with the address."""
     try:
-        request.POST  # noqa: B018 (reads the body, which may be too large or no form)
+        read_small(request, FORM)
         # Without sessions, nothing could remember that it was opened.
         show = view if hasattr(request, "session") else _absent
         answer: HttpResponseBase = show(request, token)
-    except (BadRequest, MultiPartParserError, SuspiciousOperation, UnreadablePostError):
+    except UploadRefused as error:
+        linger(request)
+        return refuse_in_text(error)
+    except (BadRequest, SuspiciousOperation):
         return HttpResponse(status=HTTPStatus.BAD_REQUEST)
     except Exception:
         if connection.in_atomic_block:

@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
 from images_app.access import Right, Viewer
+from images_app.bodies import FILES, NOTHING, takes
 from images_app.conf import get_policy
 from images_app.exceptions import UploadRefused
 from images_app.models import Gallery, GalleryItem, get_image_model
@@ -27,6 +28,7 @@ FILE_FIELD = "file"
 
 
 @uploading("POST")
+@takes(FILES)
 def upload(request: HttpRequest) -> HttpResponseBase:
     """Take one file in, where the query says."""
     viewer = viewer_of(request)
@@ -44,6 +46,7 @@ def _receive(request: HttpRequest, viewer: Viewer, target: Target) -> HttpRespon
 
 
 @uploading("GET", "HEAD")
+@takes(NOTHING)
 def upload_place(request: HttpRequest) -> HttpResponseBase:
     """Tell the position of the next image, and how far the one behind it is from there."""
     gallery = read_target(request.GET, viewer_of(request)).gallery

@@ -488,4 +488,17 @@ def test_head__is_no_stream():
     request = RequestFactory().head("/")
     location = Location(length=TOTAL, open_range=opening(Watched()))
     response = StreamingDelivery().deliver(request, location, ETAG, HEADERS)
-    assert type(response) is HttpResponse
+    assert isinstance(response, HttpResponse)
+
+
+@pytest.mark.parametrize("value", [None, "bytes=5-9"])
+def test_replaced__is_what_a_server_with_a_file_wrapper_sends(value):
+    request = RequestFactory().get("/", headers={"Range": value} if value else {})
+    file = Watched()
+    location = Location(length=TOTAL, open_range=opening(file))
+    response = StreamingDelivery().deliver(request, location, ETAG, HEADERS)
+    response.streaming_content = [b"other"]
+    assert response.file_to_stream is None
+    assert b"".join(response) == b"other"
+    response.close()
+    assert file.closed
