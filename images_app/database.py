@@ -3,14 +3,40 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from django.db import OperationalError
+from django.db import OperationalError, router, transaction
 
 from images_app.exceptions import StorageUnavailable
 
 logger = logging.getLogger("images_app.database")
+
+
+def database_of(model: Any) -> str:
+    """Return the alias of the database that the rows of a model are written to.
+
+    What decides something is read there, too: a copy of it may lag behind.
+    """
+    return router.db_for_write(model)
+
+
+def atomic(model: Any) -> Any:
+    """Return a transaction in the database of a model; Django's own would be in ``default``."""
+    return transaction.atomic(using=database_of(model))
+
+
+def on_commit(model: Any, call: Callable[[], object], *, robust: bool = False) -> None:
+    """Call a function once what was written of a model is committed, at once outside of that.
+
+    Args:
+        model: whose database is meant.
+        call: takes nothing.
+        robust: whether its failure is only logged.
+
+    """
+    transaction.on_commit(call, using=database_of(model), robust=robust)
 
 
 @contextmanager

@@ -14,11 +14,10 @@ from typing import Any
 
 from django.core.files import File
 from django.core.files.storage import storages
-from django.db import transaction
 from django.utils import timezone
 
 from images_app.conf import get_engine, get_limits, get_settings
-from images_app.database import database_failures_told
+from images_app.database import atomic, database_failures_told, on_commit
 from images_app.engines import Header, Inspection
 from images_app.exceptions import StorageUnavailable
 from images_app.http import safe_filename
@@ -39,6 +38,10 @@ from images_app.stripping import stripped
 from images_app.validation import HEAD_LENGTH, Limits, check_header, check_length, check_type
 
 logger = logging.getLogger("images_app.ingest")
+
+
+NOT_CHECKED = ("public_id", "owner", "host_content_type")
+"""Fields that the database judges alone: Django would ask a copy whether there is such a row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,15 +101,16 @@ def ingest_image(
         Busy: when too much else is being decoded; nothing was kept.
 
     """
-    with database_failures_told(), storing_original(file) as original, transaction.atomic():
-        image = get_image_model()(owner=owner, **_described(file, original, fields))
+    model = get_image_model()
+    with database_failures_told(), storing_original(file) as original, atomic(model):
+        image = model(owner=owner, **_described(file, original, fields))
         check_quota(owner, gallery, original.byte_size, public_id=image.public_id)
-        image.full_clean(exclude=["public_id"], validate_unique=False)
+        image.full_clean(exclude=NOT_CHECKED, validate_unique=False)
         image.save()
         record_extras(image, original.inspection)
         if gallery is not None:
             gallery.append(image, position)
-        transaction.on_commit(lambda: _announce(image), robust=True)
+        on_commit(model, lambda: _announce(image), robust=True)
     return image
 
 

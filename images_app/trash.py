@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from images_app.conf import get_settings
+from images_app.database import atomic
 from images_app.models import ImageQuerySet, get_image_model
 
 
@@ -34,8 +34,9 @@ def expired(now: dt.datetime) -> ImageQuerySet:
 
 def delete_trashed(image: Any) -> bool:
     """Delete an image for good, unless somebody has restored it meanwhile."""
-    with transaction.atomic():
-        rows = get_image_model()._base_manager.filter(pk=image.pk, trashed_at=image.trashed_at)
+    model = get_image_model()
+    with atomic(model):
+        rows = ImageQuerySet(model).filter(pk=image.pk, trashed_at=image.trashed_at)
         # Written, so that a restoring waits, or has been seen.
         if not rows.update(trashed_at=image.trashed_at):
             return False

@@ -26,9 +26,19 @@ if find_spec("guardian"):
     from guardian.checks import check_settings
 
     registry.registered_checks.discard(check_settings)
+_VAR = Path(STATIC_ROOT).parent  # noqa: F405
+_DATABASE = DATABASES["default"]  # noqa: F405
 # A file, for tests with threads: they share no connection, and an in-memory database has no
 # waiting for each other.
-DATABASES["default"]["TEST"] = {"NAME": str(Path(STATIC_ROOT).parent / "test.sqlite3")}  # noqa: F405
+_DATABASE["TEST"] = {"NAME": str(_VAR / "test.sqlite3"), "DEPENDENCIES": []}
+match os.environ.get("IMAGES_TEST_DATABASE"):  # see tests/databases.py
+    case "second":
+        DATABASES = {"default": {}, "second": _DATABASE}
+        DATABASE_ROUTERS = ["tests.databases.Second"]
+    case "replica":
+        _COPY = {**_DATABASE, "TEST": {"NAME": str(_VAR / "copy.sqlite3")}}
+        DATABASES = {"default": _DATABASE, "replica": _COPY}
+        DATABASE_ROUTERS = ["tests.databases.StaleReplica"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
     **STORAGES,  # noqa: F405

@@ -39,6 +39,7 @@ from images_app.sharing import (
     unlock,
     unlocked_links,
 )
+from tests.databases import DATABASE
 
 pytestmark = pytest.mark.django_db
 THOROUGH = int(os.environ.get("IMAGES_TEST_THOROUGH", "0"))  # how many times as many examples
@@ -423,7 +424,7 @@ def each_world(test: Any) -> Any:
     """Run a test on a random world, each in a transaction that is undone."""
 
     def run(plan: dict[str, Any], **kwargs: Any) -> None:
-        with transaction.atomic():
+        with transaction.atomic(using=DATABASE):
             test(Made(plan), **kwargs)
             transaction.set_rollback(True)
 
@@ -604,7 +605,7 @@ class Sharing(RuleBasedStateMachine):
 
         User 3 is perhaps staff who may change galleries, and not see the images in them.
         """
-        self.transaction = transaction.atomic()
+        self.transaction = transaction.atomic(using=DATABASE)
         self.transaction.__enter__()
         self.now = NOW
         self.clock = mock.patch.object(timezone, "now", side_effect=lambda: self.now)

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.files.storage import storages
 
 from images_app.exceptions import BytesGone
-from images_app.models import AbstractImage, get_image_model
+from images_app.models import AbstractImage, ImageQuerySet, get_image_model
 from images_app.reconciling.findings import Finding, Kind, Step, Work
 from images_app.renditions.stored import failures_told_apart, open_stored
 
@@ -34,7 +34,7 @@ def check_originals(work: Work, after: str) -> Iterator[Step]:
 
 
 def _images() -> Any:
-    return get_image_model()._base_manager
+    return ImageQuerySet(get_image_model())
 
 
 def _check(image: AbstractImage, work: Work) -> Iterator[Finding]:

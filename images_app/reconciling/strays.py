@@ -34,7 +34,7 @@ _Known = Callable[[str, Sequence[str]], set[str]]
 def storages_in_use() -> tuple[str, ...]:
     """Answer with the aliases that records name, or new bytes go to."""
     found = {get_settings().storage, RENDITIONS}
-    for rows in (get_image_model()._base_manager, Rendition.objects):
+    for rows in (ImageQuerySet(get_image_model()), Rendition.objects):
         found.update(rows.order_by().values_list("storage_alias", flat=True).distinct())
     return tuple(sorted(found & settings.STORAGES.keys()))
 

@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connections
 from django.utils import timezone
 
+from images_app.database import atomic, database_of
 from images_app.exceptions import BytesGone
 from images_app.models import RenditionLease
 
@@ -54,7 +55,7 @@ def _take(identities: Sequence[Identity], holder: uuid.UUID) -> list[Identity]:
     leases = [RenditionLease(**identity, **values) for identity in identities]
     # Of several who insert the same at once, the database lets one, and tells nobody which.
     try:
-        with transaction.atomic():
+        with atomic(RenditionLease):
             RenditionLease.objects.bulk_create(leases, ignore_conflicts=True)
     except IntegrityError as error:  # no conflict of leases: these are ignored
         raise BytesGone("image deleted") from error
@@ -77,7 +78,7 @@ def _keep(holder: uuid.UUID, done: threading.Event) -> None:
         ends_at = timezone.now() + timedelta(seconds=LEASE)
         RenditionLease.objects.filter(holder=holder).update(ends_at=ends_at)
     if is_used:
-        connection.close()
+        connections[database_of(RenditionLease)].close()
 
 
 def is_leased(identity: Identity) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest, SuspiciousOperation
-from django.db import connection, transaction
+from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
@@ -73,8 +73,9 @@ def _answered(view: Any, request: HttpRequest, token: str) -> HttpResponseBase:
     except (BadRequest, MultiPartParserError, SuspiciousOperation, UnreadablePostError):
         return HttpResponse(status=HTTPStatus.BAD_REQUEST)
     except Exception:
-        if connection.in_atomic_block:
-            transaction.set_rollback(True)
+        for connection in connections.all(initialized_only=True):
+            if connection.in_atomic_block:  # by ATOMIC_REQUESTS
+                transaction.set_rollback(True, using=connection.alias)
         logger.exception("code=share_link_failed")
         return HttpResponse(status=HTTPStatus.INTERNAL_SERVER_ERROR)
     return answer
