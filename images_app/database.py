@@ -7,9 +7,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import OperationalError, router, transaction
+from django.db import (
+    DataError,
+    Error,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+    router,
+    transaction,
+)
 
 from images_app.exceptions import StorageUnavailable
+
+# What we asked of the database was wrong, or what it holds forbids it: it works.
+_NOT_ITS_FAULT = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
+_NOT_ALLOWED = "42501"  # SQLSTATE: a role that may only read
 
 logger = logging.getLogger("images_app.database")
 
@@ -41,9 +53,23 @@ def on_commit(model: Any, call: Callable[[], object], *, robust: bool = False) -
 
 @contextmanager
 def database_failures_told() -> Iterator[None]:
-    """Raise StorageUnavailable where the database could not do its work, and log the cause."""
+    """Raise StorageUnavailable where the database could not do its work, and log the cause.
+
+    It is away, locked, full, or takes nothing at the moment: each driver has another class for
+    that. What is wrong with our own statement is raised on, as the fault it is.
+    """
     try:
         yield
-    except OperationalError as error:
+    except Error as error:
+        if not is_unavailable(error):
+            raise
         logger.exception("code=database_unavailable")
         raise StorageUnavailable(type(error).__name__) from error
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Return whether an exception says that the database does not do its work now."""
+    if isinstance(error, ProgrammingError):
+        cause = error.__cause__
+        return _NOT_ALLOWED in {getattr(cause, "sqlstate", None), getattr(cause, "pgcode", None)}
+    return isinstance(error, Error) and not isinstance(error, _NOT_ITS_FAULT)

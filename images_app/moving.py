@@ -15,7 +15,7 @@ from typing import IO, Any
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import Storage, storages
-from django.db import DatabaseError
+from django.db import Error
 from django.db.models import QuerySet
 
 from images_app.database import atomic, on_commit
@@ -156,7 +156,7 @@ class Mover:
                 )
                 if changed:
                     on_commit(type(image), lambda: self._leave(image))
-        except DatabaseError as error:
+        except Error as error:
             # Nobody knows what the database did: the copy stays, for the row may name it.
             raise _NotMovedError("not_recorded", _reason(error)) from error
         if not changed:

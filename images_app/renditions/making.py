@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from django.core.files import File
 from django.core.files.storage import storages
-from django.db import DatabaseError
+from django.db import Error
 from django.db.models import F
 
 from images_app.conf import RENDITIONS, get_engine, get_settings
@@ -159,7 +159,7 @@ def _make(image: AbstractImage, specs: Sequence[RenditionSpec]) -> list[Renditio
 
 def _clean_up(image: AbstractImage, stored: list[Rendition]) -> None:
     """Delete bytes without a row; who took over from us may have recorded the same meanwhile."""
-    with suppress(DatabaseError):
+    with suppress(Error):
         rows = Rendition.objects.filter(image=image.pk, version=image.version)
         kept = {row.storage_name for row in rows.select_related("image")}
         for name in {rendition.storage_name for rendition in stored} - kept:

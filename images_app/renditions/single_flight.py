@@ -6,6 +6,7 @@ database. It runs out by itself when its holder is killed.
 
 from __future__ import annotations
 
+import logging
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
@@ -13,12 +14,14 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from django.db import IntegrityError, connections
+from django.db import Error, IntegrityError, connections
 from django.utils import timezone
 
 from images_app.database import atomic, database_of
 from images_app.exceptions import BytesGone
 from images_app.models import RenditionLease
+
+logger = logging.getLogger("images_app.renditions")
 
 Identity = dict[str, Any]
 LEASE = 5.0  # seconds until a silent holder counts as dead
@@ -76,7 +79,11 @@ def _keep(holder: uuid.UUID, done: threading.Event) -> None:
     while not done.wait(LEASE / 3):
         is_used = True
         ends_at = timezone.now() + timedelta(seconds=LEASE)
-        RenditionLease.objects.filter(holder=holder).update(ends_at=ends_at)
+        try:
+            RenditionLease.objects.filter(holder=holder).update(ends_at=ends_at)
+        except Error:  # its holder will meet the same
+            logger.exception("code=lease_not_renewed")
+            break
     if is_used:
         connections[database_of(RenditionLease)].close()
 

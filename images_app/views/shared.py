@@ -23,10 +23,12 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 
 from images_app import audit
 from images_app.access import Level
-from images_app.exceptions import ImagesAppError, TooManyGuesses
+from images_app.database import is_unavailable
+from images_app.exceptions import ImagesAppError, StorageUnavailable, TooManyGuesses
 from images_app.models import ShareLink
 from images_app.models.access_entry import Kind, Reason
 from images_app.sharing import find_ended_link, find_link, is_unlocked, may_be_unlocked, unlock
+from images_app.uploads.gate import refuse_in_text
 from images_app.views.authorise import viewer_of
 from images_app.views.pages import nothing_here
 
@@ -72,11 +74,13 @@ def _answered(view: Any, request: HttpRequest, token: str) -> HttpResponseBase:
         answer: HttpResponseBase = view(request, token)
     except (BadRequest, MultiPartParserError, SuspiciousOperation, UnreadablePostError):
         return HttpResponse(status=HTTPStatus.BAD_REQUEST)
-    except Exception:
+    except Exception as error:
         for connection in connections.all(initialized_only=True):
             if connection.in_atomic_block:  # by ATOMIC_REQUESTS
                 transaction.set_rollback(True, using=connection.alias)
         logger.exception("code=share_link_failed")
+        if is_unavailable(error):
+            return refuse_in_text(StorageUnavailable(type(error).__name__))
         return HttpResponse(status=HTTPStatus.INTERNAL_SERVER_ERROR)
     return answer
 
