@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import (
     DataError,
     Error,
@@ -16,6 +18,7 @@ from django.db import (
     router,
     transaction,
 )
+from django.utils import timezone
 
 from images_app.exceptions import StorageUnavailable
 
@@ -49,6 +52,15 @@ def on_commit(model: Any, call: Callable[[], object], *, robust: bool = False) -
 
     """
     transaction.on_commit(call, using=database_of(model), robust=robust)
+
+
+def stored_time(moment: datetime) -> datetime:
+    """Return a moment as records have it: aware, or naive and by our clock without USE_TZ."""
+    if timezone.is_aware(moment) == settings.USE_TZ:
+        return moment
+    zone = timezone.get_default_timezone()
+    convert = timezone.make_aware if settings.USE_TZ else timezone.make_naive
+    return convert(moment, zone)
 
 
 @contextmanager

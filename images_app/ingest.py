@@ -14,10 +14,9 @@ from typing import Any
 
 from django.core.files import File
 from django.core.files.storage import storages
-from django.utils import timezone
 
 from images_app.conf import get_engine, get_limits, get_settings
-from images_app.database import atomic, database_failures_told, on_commit
+from images_app.database import atomic, database_failures_told, on_commit, stored_time
 from images_app.engines import Header, Inspection
 from images_app.exceptions import StorageUnavailable
 from images_app.http import safe_filename
@@ -235,13 +234,14 @@ def _described(file: File[bytes], original: Original, fields: dict[str, Any]) ->
 
 
 def aware(taken_at: dt.datetime | None) -> dt.datetime | None:
-    """Read a naive time as ours; in its first and last year, another zone may be off the calendar.
+    """Return a camera's time as records have it; a naive one is by our clock.
 
-    A camera that lost its clock claims such years, and no picture is refused for that.
+    In its first and last year, another zone may be off the calendar: a camera that lost its clock
+    claims such years, and no picture is refused for that.
     """
     if taken_at is None or not dt.MINYEAR < taken_at.year < dt.MAXYEAR:
         return None
-    return timezone.make_aware(taken_at) if timezone.is_naive(taken_at) else taken_at
+    return stored_time(taken_at)
 
 
 def _announce(image: AbstractImage) -> None:

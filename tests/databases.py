@@ -2,7 +2,7 @@
 
 IMAGES_TEST_DATABASE=second leaves ``default`` empty, as Django's documentation does, and has a
 router send everything elsewhere. With =replica, a router sends every reading of our records to a
-copy in which there are none.
+copy in which there are none. =postgresql and =mariadb are servers, see tests/database_servers.py.
 """
 
 from __future__ import annotations

@@ -39,6 +39,23 @@ match os.environ.get("IMAGES_TEST_DATABASE"):  # see tests/databases.py
         _COPY = {**_DATABASE, "TEST": {"NAME": str(_VAR / "copy.sqlite3")}}
         DATABASES = {"default": _DATABASE, "replica": _COPY}
         DATABASE_ROUTERS = ["tests.databases.StaleReplica"]
+    case "postgresql" | "mariadb" as _KIND:  # see tests/database_servers.py
+        DATABASES = {
+            "default": {
+                "ENGINE": f"django.db.backends.{_KIND.replace('mariadb', 'mysql')}",
+                "HOST": "127.0.0.1",
+                "PORT": os.environ["IMAGES_TEST_DATABASE_PORT"],
+                "NAME": "images",
+                "USER": "images",
+                "OPTIONS": {"charset": "utf8mb4"} if _KIND == "mariadb" else {},
+            }
+        }
+        if _KIND == "mariadb":
+            import pymysql
+
+            pymysql.version_info = (2, 2, 7, "final", 0)  # of mysqlclient, which has no wheels
+            pymysql.install_as_MySQLdb()
+USE_TZ = os.environ.get("IMAGES_TEST_USE_TZ") != "0"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
     **STORAGES,  # noqa: F405

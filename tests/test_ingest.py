@@ -530,7 +530,7 @@ def test_database__that_fails_leaves_no_file(
     gallery = make_gallery()
     break_it(monkeypatch)
     file = upload(exif=exif(top={BASE.Make: "Canon"}))
-    with pytest.raises(DatabaseError):
+    with pytest.raises(StorageUnavailable):
         ingest_image(file, gallery=gallery)
     assert nothing_kept()
     assert announced == []

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.files.storage import Storage, storages
-from django.utils import timezone
 
 from images_app.conf import RENDITIONS, get_settings
+from images_app.database import stored_time
 from images_app.exceptions import BytesGone
 from images_app.models import ImageQuerySet, PartialUpload, Rendition, get_image_model
 from images_app.models.rendition import rendition_name
@@ -110,8 +110,7 @@ def _is_ours(name: str) -> bool:
 
 
 def _saved_at(storage: Storage, name: str) -> dt.datetime:
-    saved_at = storage.get_modified_time(name)
-    return timezone.make_aware(saved_at) if timezone.is_naive(saved_at) else saved_at
+    return stored_time(storage.get_modified_time(name))
 
 
 def _named_elsewhere(alias: str, name: str) -> list[dt.datetime]:
