@@ -63,11 +63,19 @@ COUNTS_QUERIES = (
 )
 """Tests that count queries, to which a storage in the database adds its own."""
 
+ABOUT_THE_DEMO = (
+    "tests/management/test_images_demo.py::",
+    "tests/project/test_login.py::test_demo__",
+)
+"""Tests of the demo's own command."""
+
 
 def pytest_collection_modifyitems(items):
     """Skip what does not hold on the storage that the tests run on, and say why."""
     for item in items if WANTED != DEFAULT_DB_ALIAS else ():
         _allow_databases(item)
+        if DATABASE != DEFAULT_DB_ALIAS and item.nodeid.startswith(ABOUT_THE_DEMO):
+            item.add_marker(pytest.mark.skip(reason="the demo has one database, the default one"))
     if STORAGE == "filesystem":
         return
     for item in items:

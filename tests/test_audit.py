@@ -538,9 +538,9 @@ def test_failure__leaves_the_transaction_as_it_was(log, monkeypatch, owner):
 def test_failure__in_a_broken_transaction(log, caplog):
     log()
     with caplog.at_level(logging.ERROR, "images_app.access"), transaction.atomic(using=DATABASE):
-        transaction.set_rollback(True)
+        transaction.set_rollback(True, using=DATABASE)
         audit.allowed(NOBODY, Kind.PAGE, uuid.uuid4(), VIEW)
-        transaction.set_rollback(False)
+        transaction.set_rollback(False, using=DATABASE)
     assert "code=access_log_unavailable" in caplog.text
 
 

@@ -91,7 +91,7 @@ def world(django_db_setup, django_db_blocker, module_folder):
             for url, _ in made.image_urls(state).values():
                 client.get(url).close()
         yield made
-        transaction.set_rollback(True)
+        transaction.set_rollback(True, using=DATABASE)
 
 
 @pytest.fixture(autouse=True)

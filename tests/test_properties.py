@@ -426,7 +426,7 @@ def each_world(test: Any) -> Any:
     def run(plan: dict[str, Any], **kwargs: Any) -> None:
         with transaction.atomic(using=DATABASE):
             test(Made(plan), **kwargs)
-            transaction.set_rollback(True)
+            transaction.set_rollback(True, using=DATABASE)
 
     run.__name__ = test.__name__
     return run
@@ -638,7 +638,7 @@ class Sharing(RuleBasedStateMachine):
     def teardown(self):
         if hasattr(self, "transaction"):
             self.clock.stop()
-            transaction.set_rollback(True)
+            transaction.set_rollback(True, using=DATABASE)
             self.transaction.__exit__(None, None, None)
 
     # What they do.

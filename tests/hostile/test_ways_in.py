@@ -252,7 +252,7 @@ def test_upload__finished_in_a_transaction_that_is_rolled_back_can_be_finished_a
     append(coming, 0, io.BytesIO(content), len(content))
     with transaction.atomic(using=DATABASE):
         finish(coming, viewer, target, file_name="a.jpg")
-        transaction.set_rollback(True)
+        transaction.set_rollback(True, using=DATABASE)
     finish(PartialUpload.objects.get(), viewer, target, file_name="a.jpg")
     assert Image.objects.count() == 1
 
