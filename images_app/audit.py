@@ -26,6 +26,7 @@ from images_app.models import (
     get_image_model,
 )
 from images_app.models.access_entry import Kind, Reason
+from images_app.models.querysets import WrittenQuerySet
 from images_app.signals import access_decided
 
 logger = logging.getLogger("images_app.access")
@@ -145,10 +146,11 @@ def _rows(kind: Kind, viewer: Viewer, level: Level, watermark: str | None = None
 def _reason(viewer: Viewer, kind: Kind, public_id: UUID) -> str:
     """Tell why nothing was shown, by one query whatever the reason."""
     model: Any = Gallery if kind is Kind.GALLERY else get_image_model()
+    rows = WrittenQuerySet(model)
     seen = Exists(_rows(kind, viewer, Level.PREVIEW).filter(pk=OuterRef("pk")))
     # Beside the row, not on it: a host's model may have a field of any name.
     trashed_at = () if kind is Kind.GALLERY else ("trashed_at",)
-    row = model._base_manager.filter(public_id=public_id).values_list(seen, *trashed_at).first()
+    row = rows.filter(public_id=public_id).values_list(seen, *trashed_at).first()
     if row is None:
         return Reason.ABSENT
     is_seen, *trashed = row

@@ -87,14 +87,20 @@ class UploadForm(forms.Form):
             CONTENT_TYPES[name] for name in limits.formats
         )
 
+    failure: ImagesAppError | None = None
+    """What kept a file out for which it is worth trying again: no fault of the file's."""
+
     def ingest(self, owner: Any) -> list[AbstractImage]:
         """Let in what is good, in order; each refused file becomes an error of the form."""
         images, gallery = [], self.only_gallery or self.cleaned_data["gallery"]
+        self.failure = None
         for file in self.cleaned_data["images"]:
             try:
                 image = ingest_image(file, owner=owner, gallery=gallery)
             except ImagesAppError as error:
                 self.add_error("images", as_validation_error(error, file.name))
+                if error.retry_after is not None:
+                    self.failure = error
             else:
                 images.append(image)
         return images

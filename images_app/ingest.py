@@ -14,11 +14,9 @@ from typing import IO, Any, cast
 
 from django.core.files import File
 from django.core.files.storage import storages
-from django.db import transaction
-from django.utils import timezone
 
 from images_app.conf import get_engine, get_limits, get_settings
-from images_app.database import database_failures_told
+from images_app.database import atomic, database_failures_told, on_commit, stored_time
 from images_app.engines import Header, Inspection
 from images_app.engines.jpeg import ended, missing_end
 from images_app.engines.splicing import spliced, whole_file
@@ -42,6 +40,10 @@ from images_app.stripping import stripped
 from images_app.validation import HEAD_LENGTH, Limits, check_header, check_length, check_type
 
 logger = logging.getLogger("images_app.ingest")
+
+
+NOT_CHECKED = ("public_id", "owner", "host_content_type")
+"""Fields that the database judges alone: Django would ask a copy whether there is such a row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,15 +103,16 @@ def ingest_image(
         Busy: when too much else is being decoded; nothing was kept.
 
     """
-    with database_failures_told(), storing_original(file) as original, transaction.atomic():
-        image = get_image_model()(owner=owner, **_described(file, original, fields))
+    model = get_image_model()
+    with database_failures_told(), storing_original(file) as original, atomic(model):
+        image = model(owner=owner, **_described(file, original, fields))
         check_quota(owner, gallery, original.byte_size, public_id=image.public_id)
-        image.full_clean(exclude=["public_id"], validate_unique=False)
+        image.full_clean(exclude=NOT_CHECKED, validate_unique=False)
         image.save()
         record_extras(image, original.inspection)
         if gallery is not None:
             gallery.append(image, position)
-        transaction.on_commit(lambda: _announce(image), robust=True)
+        on_commit(model, lambda: _announce(image), robust=True)
     return image
 
 
@@ -242,13 +245,14 @@ def _described(file: File[bytes], original: Original, fields: dict[str, Any]) ->
 
 
 def aware(taken_at: dt.datetime | None) -> dt.datetime | None:
-    """Read a naive time as ours; in its first and last year, another zone may be off the calendar.
+    """Return a camera's time as records have it; a naive one is by our clock.
 
-    A camera that lost its clock claims such years, and no picture is refused for that.
+    In its first and last year, another zone may be off the calendar: a camera that lost its clock
+    claims such years, and no picture is refused for that.
     """
     if taken_at is None or not dt.MINYEAR < taken_at.year < dt.MAXYEAR:
         return None
-    return timezone.make_aware(taken_at) if timezone.is_naive(taken_at) else taken_at
+    return stored_time(taken_at)
 
 
 def _announce(image: AbstractImage) -> None:

@@ -15,10 +15,11 @@ from typing import IO, Any
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import Storage, storages
-from django.db import DatabaseError, transaction
+from django.db import Error
 from django.db.models import QuerySet
 
-from images_app.models import AbstractImage, get_image_model
+from images_app.database import atomic, on_commit
+from images_app.models import AbstractImage, ImageQuerySet, get_image_model
 from images_app.ownership import mark_once
 from images_app.storages import delete_stored, open_range
 
@@ -52,7 +53,7 @@ class Moved:
 
 def originals_elsewhere(to: str, only_from: str | None = None) -> QuerySet[AbstractImage]:
     """Answer with the images, the trash included, whose originals are in another storage."""
-    images = get_image_model()._base_manager.exclude(storage_alias=to)
+    images = ImageQuerySet(get_image_model()).exclude(storage_alias=to)
     return images if only_from is None else images.filter(storage_alias=only_from)
 
 
@@ -151,13 +152,13 @@ class Mover:
     def _record(self, image: AbstractImage, name: str) -> None:
         """Change the row if it still says what was copied; whoever was faster wins."""
         try:
-            with transaction.atomic():
+            with atomic(type(image)):
                 changed = _row(image, image.storage_alias, image.storage_name).update(
                     storage_alias=self._to, storage_name=name
                 )
                 if changed:
-                    transaction.on_commit(lambda: self._leave(image))
-        except DatabaseError as error:
+                    on_commit(type(image), lambda: self._leave(image))
+        except Error as error:
             # Nobody knows what the database did: the copy stays, for the row may name it.
             raise _NotMovedError("not_recorded", _reason(error)) from error
         if not changed:
@@ -211,13 +212,13 @@ def _chunks(storage: Storage, name: str, length: int) -> Iterator[bytes]:
 
 
 def _row(image: AbstractImage, alias: str, name: str) -> QuerySet[AbstractImage]:
-    return get_image_model()._base_manager.filter(
+    return ImageQuerySet(get_image_model()).filter(
         pk=image.pk, version=image.version, storage_alias=alias, storage_name=name
     )
 
 
 def _is_at(image: AbstractImage, alias: str, name: str) -> bool:
-    rows = get_image_model()._base_manager.filter(pk=image.pk)
+    rows = ImageQuerySet(get_image_model()).filter(pk=image.pk)
     return rows.filter(storage_alias=alias, storage_name=name).exists()
 
 

@@ -10,8 +10,9 @@ from django.db.models import Sum
 from django.template.defaultfilters import filesizeformat
 
 from images_app.conf import get_settings
+from images_app.database import database_of
 from images_app.exceptions import UploadRefused
-from images_app.models import Gallery, PartialUpload, get_image_model
+from images_app.models import Gallery, ImageQuerySet, PartialUpload, get_image_model
 
 
 def check_quota(
@@ -55,7 +56,7 @@ def used_bytes(owner: Any, *, without: UUID | None = None) -> int:
         without: the ``public_id`` of an upload that is not to be counted.
 
     """
-    images = get_image_model()._base_manager.filter(owner=owner.pk)
+    images = ImageQuerySet(get_image_model()).filter(owner=owner.pk)
     uploads = PartialUpload.objects.unfinished().filter(owner=owner.pk)
     if without is not None:
         uploads = uploads.exclude(public_id=without)
@@ -70,5 +71,7 @@ def lock_owner(owner: Any) -> None:
 
 
 def _lock(model: Any, key: Any) -> None:
+    # In the transaction that will write: a host's router may send users elsewhere.
+    rows = model._base_manager.using(database_of(get_image_model()))
     # Evaluated, or nothing is locked.
-    list(model._base_manager.select_for_update().filter(pk=key).values_list("pk"))
+    list(rows.select_for_update().filter(pk=key).values_list("pk"))

@@ -6,12 +6,18 @@ import logging
 from typing import Any
 
 from django.core.files import File
-from django.db import transaction
 from django.db.models import F
 
-from images_app.database import database_failures_told
-from images_app.ingest import aware, forget_extras, kept_name, record_extras, storing_original
-from images_app.models import AbstractImage, get_image_model
+from images_app.database import atomic, database_failures_told, on_commit
+from images_app.ingest import (
+    NOT_CHECKED,
+    aware,
+    forget_extras,
+    kept_name,
+    record_extras,
+    storing_original,
+)
+from images_app.models import AbstractImage, ImageQuerySet, get_image_model
 from images_app.quotas import check_quota
 from images_app.signals import image_replaced
 from images_app.storages import delete_stored
@@ -38,7 +44,8 @@ def replace_original(image: AbstractImage, file: File[bytes]) -> AbstractImage:
         ObjectDoesNotExist: when the image was deleted meanwhile; nothing was kept.
 
     """
-    with database_failures_told(), storing_original(file) as original, transaction.atomic():
+    model = get_image_model()
+    with database_failures_told(), storing_original(file) as original, atomic(model):
         current = _next_version(image)
         check_quota(current.owner, None, original.byte_size - current.byte_size)
         former = (current.storage_alias, current.storage_name)
@@ -48,12 +55,12 @@ def replace_original(image: AbstractImage, file: File[bytes]) -> AbstractImage:
             facts["taken_at"] = taken_at
         for name, value in facts.items():
             setattr(current, name, value)
-        current.full_clean(exclude=["public_id"], validate_unique=False)
+        current.full_clean(exclude=NOT_CHECKED, validate_unique=False)
         current.save(update_fields=[*facts, "updated_at"])
         forget_extras(current)
         record_extras(current, original.inspection)
-        transaction.on_commit(lambda: delete_stored([former]), robust=True)
-        transaction.on_commit(lambda: _announce(current), robust=True)
+        on_commit(model, lambda: delete_stored([former]), robust=True)
+        on_commit(model, lambda: _announce(current), robust=True)
     return current
 
 
@@ -62,7 +69,7 @@ def _next_version(image: AbstractImage) -> AbstractImage:
 
     Writing first locks the row, and lets SQLite wait for others instead of failing.
     """
-    rows = get_image_model()._base_manager.filter(pk=image.pk)
+    rows = ImageQuerySet(get_image_model()).filter(pk=image.pk)
     rows.update(version=F("version") + 1)
     current: AbstractImage = rows.get()
     return current

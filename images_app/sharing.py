@@ -14,13 +14,13 @@ from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from images_app.access import Access, Level, Right, UnlockedLink, Viewer
 from images_app.conf import get_policy, get_settings
+from images_app.database import on_commit
 from images_app.exceptions import TooManyGuesses, WrongPassword
 from images_app.models import (
     Gallery,
@@ -35,6 +35,7 @@ from images_app.signals import link_created, link_revoked, link_unlocked
 _SESSION_KEY = "images_app_links"
 _MOST_UNLOCKED = 20  # links of one session; the oldest goes first
 _TOKEN_BYTES = 32
+_POINTS_AT = ("gallery", "image", "created_by")
 _ALWAYS = datetime(9000, 1, 1)  # noqa: DTZ001 (the databases' end of time is not far behind)
 
 
@@ -137,7 +138,9 @@ def create_link(  # noqa: PLR0913 (a link has many terms, each with a default)
     )
     if not (shows_links() and may_give(viewer, obj, level, end)):
         raise PermissionDenied
-    link.full_clean()
+    # Django would ask a copy whether there are gallery, image and user; the database knows.
+    link.full_clean(exclude=_POINTS_AT, validate_constraints=False)
+    link.validate_constraints()
     link.save()
     _announce(link_created, link)
     return link, token
@@ -150,7 +153,9 @@ def shows_links() -> bool:
 
 def find_link(token: str) -> ShareLink | None:
     """Answer with the live link of a token, None for any other."""
-    link: ShareLink | None = ShareLink.objects.live().filter(token_hash=_hash(token)).first()
+    # With all that its opening is decided by: read on their own, they might come from a copy.
+    live = ShareLink.objects.live().select_related(*_POINTS_AT)
+    link: ShareLink | None = live.filter(token_hash=_hash(token)).first()
     return link
 
 
@@ -280,7 +285,7 @@ def links_of(viewer: Viewer) -> ShareLinkQuerySet:
 
 
 def _announce(signal: Any, link: ShareLink) -> None:
-    transaction.on_commit(partial(signal.send_robust, sender=ShareLink, link=link))
+    on_commit(ShareLink, partial(signal.send_robust, sender=ShareLink, link=link))
 
 
 def _hash(token: str) -> str:

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from images_app.conf import get_settings
+from images_app.database import database_of
 from images_app.exceptions import ImagesAppError
 from images_app.models import AbstractImage, get_image_model
 from images_app.renditions import make_renditions, specs_for
@@ -51,7 +52,9 @@ def render_image(image_pk: int) -> int:
     An image that is gone, in the trash, or cannot be rendered now is no failure of the
     task: whoever looks at it makes what is missing.
     """
-    image = get_image_model()._default_manager.filter(pk=image_pk, trashed_at=None).first()
+    model = get_image_model()
+    rows = model._default_manager.using(database_of(model))  # just made: a copy may lack it
+    image = rows.filter(pk=image_pk, trashed_at=None).first()
     if image is None:
         return 0
     try:

@@ -10,6 +10,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from images_app.conf import get_settings, get_signer
+from images_app.database import atomic
 from images_app.kept import delete_made
 from images_app.models import ImageQuerySet, Rendition, get_image_model
 from images_app.models.rendition import rendition_name
@@ -63,8 +64,9 @@ def expired(now: dt.datetime) -> ImageQuerySet:
 
 def delete_trashed(image: Any) -> bool:
     """Delete an image for good, unless somebody has restored it meanwhile."""
-    with transaction.atomic():
-        rows = get_image_model()._base_manager.filter(pk=image.pk, trashed_at=image.trashed_at)
+    model = get_image_model()
+    with atomic(model):
+        rows = ImageQuerySet(model).filter(pk=image.pk, trashed_at=image.trashed_at)
         # Written, so that a restoring waits, or has been seen.
         if not rows.update(trashed_at=image.trashed_at):
             return False

@@ -15,6 +15,8 @@ from images_app.views import (
     shared,
     upload,
 )
+from images_app.views.answers import error_as_json
+from images_app.views.guarding import guarded
 
 app_name = "images_app"
 urlpatterns = [
@@ -52,3 +54,10 @@ urlpatterns = [
     path("originals/<path:rest>", files.nothing, name="no_original"),
     path("renditions/<path:rest>", files.nothing, name="no_rendition"),
 ]
+
+_FOR_SCRIPTS = {
+    *("upload", "upload_place", "resumable", "resumable_part", "order_images", "edit_images"),
+}
+for _pattern in urlpatterns:  # here, so that none is forgotten
+    _refuse = error_as_json if _pattern.name in _FOR_SCRIPTS else None
+    _pattern.callback = guarded(_pattern.callback, _refuse)

@@ -2,6 +2,7 @@
 
 IMAGES_TEST_STORAGE=s3 or =database has every test that names no storage itself run on a real S3
 server, or on the database; tests of files in a folder (``@pytest.mark.folder``) are skipped then.
+IMAGES_TEST_DATABASE says in which database the records are, see tests/databases.py.
 """
 
 from __future__ import annotations
@@ -9,18 +10,20 @@ from __future__ import annotations
 import copy
 import os
 import uuid
+from functools import partial
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.core.files.storage import storages
 from django.core.signals import request_finished, request_started
-from django.db import close_old_connections, reset_queries
+from django.db import DEFAULT_DB_ALIAS, close_old_connections, reset_queries
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from images_app.ingest import ingest_image
 from images_app.models import Gallery
 from images_app.ownership import is_mark
+from tests.databases import DATABASE, DATABASES, WANTED, connection
 from tests.pictures import upload
 from tests.storages.s3server import s3_server
 
@@ -61,9 +64,19 @@ COUNTS_QUERIES = (
 )
 """Tests that count queries, to which a storage in the database adds its own."""
 
+ABOUT_THE_DEMO = (
+    "tests/management/test_images_demo.py::",
+    "tests/project/test_login.py::test_demo__",
+)
+"""Tests of the demo's own command."""
+
 
 def pytest_collection_modifyitems(items):
     """Skip what does not hold on the storage that the tests run on, and say why."""
+    for item in items if WANTED != DEFAULT_DB_ALIAS else ():
+        _allow_databases(item)
+        if DATABASE != DEFAULT_DB_ALIAS and item.nodeid.startswith(ABOUT_THE_DEMO):
+            item.add_marker(pytest.mark.skip(reason="the demo has one database, the default one"))
     if STORAGE == "filesystem":
         return
     for item in items:
@@ -71,6 +84,32 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason=f"about files in a folder, not {STORAGE}"))
         elif STORAGE == "database" and item.nodeid.startswith(COUNTS_QUERIES):
             item.add_marker(pytest.mark.skip(reason="the database storage makes queries too"))
+
+
+def _allow_databases(item):
+    """Let a test that uses the database use that of this run; see tests/databases.py."""
+    marker = item.get_closest_marker("django_db")
+    if marker or {"db", "transactional_db", "live_server"} & set(item.fixturenames):
+        given = marker.kwargs if marker else {}
+        item.add_marker(pytest.mark.django_db(**{**given, "databases": DATABASES}), append=False)
+
+
+@pytest.fixture
+def django_assert_num_queries(django_assert_num_queries):
+    """Count the queries to the database of this run."""
+    return partial(django_assert_num_queries, connection=connection)
+
+
+@pytest.fixture
+def django_assert_max_num_queries(django_assert_max_num_queries):
+    """Count the queries to the database of this run."""
+    return partial(django_assert_max_num_queries, connection=connection)
+
+
+@pytest.fixture
+def django_capture_on_commit_callbacks(django_capture_on_commit_callbacks):
+    """Capture what waits for the commit of the database of this run."""
+    return partial(django_capture_on_commit_callbacks, using=DATABASE)
 
 
 @pytest.fixture(autouse=True)

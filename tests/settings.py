@@ -26,9 +26,36 @@ if find_spec("guardian"):
     from guardian.checks import check_settings
 
     registry.registered_checks.discard(check_settings)
+_VAR = Path(STATIC_ROOT).parent  # noqa: F405
+_DATABASE = DATABASES["default"]  # noqa: F405
 # A file, for tests with threads: they share no connection, and an in-memory database has no
 # waiting for each other.
-DATABASES["default"]["TEST"] = {"NAME": str(Path(STATIC_ROOT).parent / "test.sqlite3")}  # noqa: F405
+_DATABASE["TEST"] = {"NAME": str(_VAR / "test.sqlite3"), "DEPENDENCIES": []}
+match os.environ.get("IMAGES_TEST_DATABASE"):  # see tests/databases.py
+    case "second":
+        DATABASES = {"default": {}, "second": _DATABASE}
+        DATABASE_ROUTERS = ["tests.databases.Second"]
+    case "replica":
+        _COPY = {**_DATABASE, "TEST": {"NAME": str(_VAR / "copy.sqlite3")}}
+        DATABASES = {"default": _DATABASE, "replica": _COPY}
+        DATABASE_ROUTERS = ["tests.databases.StaleReplica"]
+    case "postgresql" | "mariadb" as _KIND:  # see tests/database_servers.py
+        DATABASES = {
+            "default": {
+                "ENGINE": f"django.db.backends.{_KIND.replace('mariadb', 'mysql')}",
+                "HOST": "127.0.0.1",
+                "PORT": os.environ["IMAGES_TEST_DATABASE_PORT"],
+                "NAME": "images",
+                "USER": "images",
+                "OPTIONS": {"charset": "utf8mb4"} if _KIND == "mariadb" else {},
+            }
+        }
+        if _KIND == "mariadb":
+            import pymysql
+
+            pymysql.version_info = (2, 2, 7, "final", 0)  # of mysqlclient, which has no wheels
+            pymysql.install_as_MySQLdb()
+USE_TZ = os.environ.get("IMAGES_TEST_USE_TZ") != "0"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
     **STORAGES,  # noqa: F405

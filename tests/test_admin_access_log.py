@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
@@ -15,6 +14,7 @@ from django.utils import timezone
 from images_app.access import Viewer
 from images_app.models import AccessEntry, ShareLink
 from images_app.sharing import create_link
+from tests.databases import connection
 
 pytestmark = pytest.mark.django_db
 LIST = "admin:images_app_accessentry_changelist"

@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
-from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -16,6 +15,7 @@ from django.utils import timezone
 from images_app.access import Viewer
 from images_app.models import Grant, ShareLink
 from images_app.sharing import create_link
+from tests.databases import connection
 
 pytestmark = pytest.mark.django_db
 LIST = "admin:images_app_sharelink_changelist"

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -24,6 +24,7 @@ from images_app.models.access_entry import Kind, Reason
 from images_app.renditions import rendition_url
 from images_app.sharing import create_link, revoke_link
 from images_app.signals import access_decided
+from tests.databases import DATABASE, connection
 from tests.pictures import body
 
 pytestmark = pytest.mark.django_db
@@ -526,7 +527,7 @@ def test_atomic_requests__the_entry_is_kept_with_a_404(log, atomic_requests, own
 def test_failure__leaves_the_transaction_as_it_was(log, monkeypatch, owner):
     log()
     no_table(monkeypatch)
-    with transaction.atomic():
+    with transaction.atomic(using=DATABASE):
         audit.denied(NOBODY, Kind.PAGE, uuid.uuid4(), VIEW)
         owner.first_name = "changed"
         owner.save()
@@ -536,10 +537,10 @@ def test_failure__leaves_the_transaction_as_it_was(log, monkeypatch, owner):
 
 def test_failure__in_a_broken_transaction(log, caplog):
     log()
-    with caplog.at_level(logging.ERROR, "images_app.access"), transaction.atomic():
-        transaction.set_rollback(True)
+    with caplog.at_level(logging.ERROR, "images_app.access"), transaction.atomic(using=DATABASE):
+        transaction.set_rollback(True, using=DATABASE)
         audit.allowed(NOBODY, Kind.PAGE, uuid.uuid4(), VIEW)
-        transaction.set_rollback(False)
+        transaction.set_rollback(False, using=DATABASE)
     assert "code=access_log_unavailable" in caplog.text
 
 

@@ -33,6 +33,7 @@ from images_app.models import (
 )
 from images_app.renditions import rendition_url
 from images_app.sharing import unlocked_links
+from tests.databases import DATABASE
 from tests.pictures import body
 from tests.world import (
     EVERYBODY,
@@ -79,7 +80,7 @@ def world(django_db_setup, django_db_blocker, module_folder):
         pytest.MonkeyPatch.context() as patch,
         django_db_blocker.unblock(),
         override_settings(STORAGES=storages, IMAGES_APP=presets),
-        transaction.atomic(),
+        transaction.atomic(using=DATABASE),
     ):
         # As in conftest.py: it would end the transaction.
         patch.setattr(BaseDatabaseWrapper, "close_if_unusable_or_obsolete", lambda self: None)
@@ -90,7 +91,7 @@ def world(django_db_setup, django_db_blocker, module_folder):
             for url, _ in made.image_urls(state).values():
                 client.get(url).close()
         yield made
-        transaction.set_rollback(True)
+        transaction.set_rollback(True, using=DATABASE)
 
 
 @pytest.fixture(autouse=True)

@@ -11,11 +11,13 @@ from django.conf import settings as django_settings
 from django.contrib.auth.models import Group
 from django.core import checks as django_checks
 from django.core.files.storage import FileSystemStorage, Storage
+from django.db import connections
 
 from images_app import checks
 from images_app.conf import get_engine
 from images_app.models import image as image_module
 from images_app.storages import PrivateFileSystemStorage
+from tests.databases import DATABASE
 
 PLAIN = "django.core.files.storage.FileSystemStorage"
 
@@ -389,3 +391,28 @@ def test_signing__that_cannot_be_used_is_an_error(settings, signing):
 def test_login__that_leads_nowhere_is_told(settings, url, is_there):
     settings.LOGIN_URL = url
     assert ids(checks.check_login(None)) == ([] if is_there else ["images_app.W011"])
+
+
+class UsersElsewhere:
+    """Users are in a database in which no images are."""
+
+    def db_for_write(self, model, **hints):
+        return "people" if model._meta.app_label == "accounts" else None
+
+    db_for_read = db_for_write
+
+
+@pytest.mark.parametrize(("name", "expected"), [("people", ["images_app.E010"]), ("images", [])])
+def test_e010__users_in_another_database(settings, monkeypatch, name, expected):
+    ours = connections.settings[DATABASE]
+    place = {**ours, "NAME": ours["NAME"] if name == "images" else name}
+    monkeypatch.setitem(connections.settings, "people", place)
+    settings.DATABASE_ROUTERS = ["tests.test_checks.UsersElsewhere", *settings.DATABASE_ROUTERS]
+    messages = list(checks.check_databases(None))
+    assert [message.id for message in messages] == expected
+    assert all("'people'" in message.msg for message in messages)
+
+
+def test_w006__a_database_may_be_empty(settings, monkeypatch):
+    monkeypatch.setitem(settings.DATABASES, "empty", {})
+    assert "empty" not in "".join(message.msg for message in checks.check_sqlite(None))

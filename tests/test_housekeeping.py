@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.core.files.storage import storages
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import ProtectedError
 from django.test.utils import CaptureQueriesContext
 
@@ -12,6 +12,7 @@ from images_app import housekeeping
 from images_app.conf import get_settings
 from images_app.models import Gallery, Image, Rendition
 from images_app.renditions import locate_rendition
+from tests.databases import DATABASE, connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,7 +51,7 @@ def test_image__takes_its_bytes_along(image, make_image, files, delete):
 
 
 def test_image__keeps_its_bytes_until_the_commit(image, files):
-    with transaction.atomic():
+    with transaction.atomic(using=DATABASE):
         image.delete()
         assert len(files()) == 5
     assert files() == []
@@ -58,7 +59,7 @@ def test_image__keeps_its_bytes_until_the_commit(image, files):
 
 def test_image__keeps_its_bytes_when_all_is_rolled_back(image, files):
     def delete_and_fail():
-        with transaction.atomic():
+        with transaction.atomic(using=DATABASE):
             image.delete()
             raise RuntimeError
 
@@ -118,7 +119,7 @@ def test_rendition__that_goes_alone_takes_its_file_along(image, files, delete):
 
 def test_rendition__keeps_its_file_when_all_is_rolled_back(image, files):
     def delete_and_fail():
-        with transaction.atomic():
+        with transaction.atomic(using=DATABASE):
             Rendition.objects.all().delete()
             raise RuntimeError
 

@@ -21,6 +21,7 @@ from images_app.exceptions import StorageUnavailable, UploadRefused
 from images_app.ingest import checksum_of, ingest_image
 from images_app.models import CameraData, Gallery, GalleryItem, Image
 from images_app.signals import image_ingested
+from tests.databases import DATABASE
 from tests.engines.test_structure import with_scans, with_texts
 from tests.pictures import bomb_header, noise, picture, upload
 from tests.test_exceptions import OF_FILES
@@ -358,14 +359,14 @@ def test_signal__comes_after_the_commit(announced, django_capture_on_commit_call
 @pytest.mark.django_db(transaction=True)
 def test_signal__comes_only_if_the_outer_transaction_commits(announced):
     def ingest_and_fail():
-        with transaction.atomic():
+        with transaction.atomic(using=DATABASE):
             ingest_image(upload())
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         ingest_and_fail()
     assert announced == []
-    with transaction.atomic():
+    with transaction.atomic(using=DATABASE):
         image = ingest_image(upload())
         assert announced == []
     assert announced == [(Image, image, True)]
@@ -529,7 +530,7 @@ def test_database__that_fails_leaves_no_file(
     gallery = make_gallery()
     break_it(monkeypatch)
     file = upload(exif=exif(top={BASE.Make: "Canon"}))
-    with pytest.raises(DatabaseError):
+    with pytest.raises(StorageUnavailable):
         ingest_image(file, gallery=gallery)
     assert nothing_kept()
     assert announced == []

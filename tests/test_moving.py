@@ -15,7 +15,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.management import call_command
-from django.db import OperationalError, connection
+from django.db import OperationalError
 from django.test import Client
 
 from images_app import moving
@@ -25,6 +25,7 @@ from images_app.models import Image
 from images_app.moving import Mover, in_batches, originals_elsewhere
 from images_app.ownership import is_mark
 from images_app.renditions import rendition_url
+from tests.databases import connection
 from tests.pictures import upload
 
 pytestmark = pytest.mark.django_db(transaction=True)

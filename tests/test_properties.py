@@ -40,6 +40,7 @@ from images_app.sharing import (
     unlocked_links,
 )
 from images_app.trash import restore, trash
+from tests.databases import DATABASE
 
 pytestmark = pytest.mark.django_db
 THOROUGH = int(os.environ.get("IMAGES_TEST_THOROUGH", "0"))  # how many times as many examples
@@ -424,9 +425,9 @@ def each_world(test: Any) -> Any:
     """Run a test on a random world, each in a transaction that is undone."""
 
     def run(plan: dict[str, Any], **kwargs: Any) -> None:
-        with transaction.atomic():
+        with transaction.atomic(using=DATABASE):
             test(Made(plan), **kwargs)
-            transaction.set_rollback(True)
+            transaction.set_rollback(True, using=DATABASE)
 
     run.__name__ = test.__name__
     return run
@@ -605,7 +606,7 @@ class Sharing(RuleBasedStateMachine):
 
         User 3 is perhaps staff who may change galleries, and not see the images in them.
         """
-        self.transaction = transaction.atomic()
+        self.transaction = transaction.atomic(using=DATABASE)
         self.transaction.__enter__()
         self.now = NOW
         self.clock = mock.patch.object(timezone, "now", side_effect=lambda: self.now)
@@ -639,7 +640,7 @@ class Sharing(RuleBasedStateMachine):
     def teardown(self):
         if hasattr(self, "transaction"):
             self.clock.stop()
-            transaction.set_rollback(True)
+            transaction.set_rollback(True, using=DATABASE)
             self.transaction.__exit__(None, None, None)
 
     # What they do.

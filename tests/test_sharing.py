@@ -10,7 +10,6 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -32,6 +31,7 @@ from images_app.sharing import (
     unlocked_links,
 )
 from images_app.trash import restore, trash
+from tests.databases import connection
 
 PREVIEW, VIEW, ORIGINAL = Level
 MARKS = {"WATERMARKS": {"proof": {"text": "PROOF"}, "client": {"text": "CLIENT"}}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.core.checks import Tags, register
 
+from images_app.checks.databases import check_databases
 from images_app.checks.others import (
     check_delivery,
     check_image_model,
@@ -23,6 +24,7 @@ from images_app.checks.storages import (
 
 __all__ = [
     "STORAGES_TO_PASTE",
+    "check_databases",
     "check_delivery",
     "check_image_model",
     "check_login",
@@ -48,6 +50,7 @@ def register_all() -> None:
         check_delivery,
         check_sessions,
         check_login,
+        check_databases,
     ):
         register(check, Tags.security if check is check_storages else "images_app")
     # With --deploy only: it reads every record, and later Djangos ask the database on each command.

@@ -163,7 +163,7 @@ def check_sqlite(app_configs: Any, **_: Any) -> Iterator[CheckMessage]:
     databases: Any = settings.DATABASES
     for alias, given in databases.items():
         mode = given.get("OPTIONS", {}).get("transaction_mode")
-        if given["ENGINE"].endswith(".sqlite3") and mode not in {"IMMEDIATE", "EXCLUSIVE"}:
+        if given.get("ENGINE", "").endswith(".sqlite3") and mode not in {"IMMEDIATE", "EXCLUSIVE"}:
             yield Warning(
                 f"DATABASES[{alias!r}] is SQLite, and two who write at once fail there.",
                 hint="Set OPTIONS['transaction_mode'] to 'IMMEDIATE': see the README.",

@@ -57,7 +57,7 @@ def check_recorded_storages(
 ) -> Sequence[CheckMessage]:
     """E009: records name a storage that is not set any more; for ``check --deploy --database``."""
     model = get_image_model()
-    alias = router.db_for_read(model)
+    alias = router.db_for_write(model)
     if alias not in (databases or ()):
         return []
     try:

@@ -7,6 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from images_app.models.grant import Grant
+from images_app.models.querysets import WrittenModel
 from images_app.models.share_link import ShareLink
 
 
@@ -34,7 +35,7 @@ class Reason(models.TextChoices):
     SIGNED = "signed", _("by a signed URL")
 
 
-class AccessEntry(models.Model):
+class AccessEntry(WrittenModel):
     """Who asked for what, when, at which level, and whether they were let in."""
 
     id = models.BigAutoField(primary_key=True)

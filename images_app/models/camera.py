@@ -10,12 +10,13 @@ from django.utils.timezone import is_aware
 from django.utils.translation import gettext_lazy as _
 
 from images_app.models.image import IMAGE_MODEL
+from images_app.models.querysets import WrittenModel
 
 _LONG = 0.3  # seconds, from which an exposure reads better as a decimal
 _SHORT = 1e-6  # seconds, faster than any shutter; files can claim less, down to where 1/x is inf
 
 
-class CameraData(models.Model):
+class CameraData(WrittenModel):
     """Camera and exposure of one image. Places and serial numbers are never copied here."""
 
     image = models.OneToOneField(

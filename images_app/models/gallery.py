@@ -12,13 +12,13 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from images_app.models.image import IMAGE_MODEL, AbstractImage
-from images_app.models.querysets import GalleryManager
+from images_app.models.querysets import GalleryManager, WrittenModel
 
 POSITION_STEP = 10  # leaves room to put an image between two others
 LAST_POSITION = 999_999_999  # behind it nothing is counted on: databases have integers of 32 bits
 
 
-class Gallery(models.Model):
+class Gallery(WrittenModel):
     """An ordered set of images."""
 
     class Visibility(models.TextChoices):
@@ -69,7 +69,7 @@ class Gallery(models.Model):
         IMAGE_MODEL, through="images_app.GalleryItem", related_name="galleries"
     )
 
-    objects = GalleryManager()
+    objects = GalleryManager()  # type: ignore[misc]
 
     class Meta:
         verbose_name = _("gallery")
@@ -107,7 +107,7 @@ class Gallery(models.Model):
         return item
 
 
-class GalleryItem(models.Model):
+class GalleryItem(WrittenModel):
     """The place of one image in one gallery."""
 
     id = models.BigAutoField(primary_key=True)

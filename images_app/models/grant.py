@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from images_app.access import Level, Right
 from images_app.models.gallery import Gallery
 from images_app.models.image import IMAGE_MODEL
+from images_app.models.querysets import WrittenModel
 
 
 def exactly_one(first: str, second: str, name: str) -> models.CheckConstraint:
@@ -41,7 +42,7 @@ def _once_each() -> list[models.UniqueConstraint]:
     ]
 
 
-class Grant(models.Model):
+class Grant(WrittenModel):
     """One row: who, on what, how much, until when."""
 
     class LevelChoices(models.IntegerChoices):

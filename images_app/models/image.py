@@ -9,12 +9,12 @@ from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
-from django.db import models, transaction
+from django.db import models, router, transaction
 from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from images_app.models.querysets import ImageManager
+from images_app.models.querysets import ImageManager, ImageQuerySet
 from images_app.specs import CONTENT_TYPES, EXTENSIONS, Size
 
 # The app's configuration has set the default before any models are imported.
@@ -159,9 +159,10 @@ class AbstractImage(models.Model):
         names = _loaded_fields(self) if wanted is None else frozenset(wanted)
         changed = _changed(self, names & _TRACKED)
         names = (names - _TRACKED) | changed
-        with transaction.atomic(using=kwargs.get("using") or self._state.db):
+        alias = kwargs.get("using") or router.db_for_write(type(self), instance=self)
+        with transaction.atomic(using=alias):
             if changed & _FOCAL_POINT and "version" not in changed:
-                rows = type(self)._base_manager.using(self._state.db).select_for_update()
+                rows = ImageQuerySet(type(self)).using(alias).select_for_update()
                 self.version = rows.values_list("version", flat=True).get(pk=self.pk) + 1
                 names |= {"version"}
             super().save(*args, update_fields=names, **kwargs)
@@ -181,7 +182,9 @@ class AbstractImage(models.Model):
     def refresh_from_db(
         self, using: Any = None, fields: Any = None, from_queryset: Any = None
     ) -> None:
-        """Read again, what ``save`` compares with included."""
+        """Read again where it is written, what ``save`` compares with included."""
+        if from_queryset is None:
+            from_queryset = ImageQuerySet(type(self))
         fields = None if fields is None else list(fields)
         read = _TRACKED if fields is None else _TRACKED.intersection(fields)
         super().refresh_from_db(using=using, fields=fields, from_queryset=from_queryset)

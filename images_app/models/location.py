@@ -10,11 +10,12 @@ from django.utils.translation import gettext_lazy as _
 
 from images_app.models.gallery import GalleryItem
 from images_app.models.image import IMAGE_MODEL
+from images_app.models.querysets import WrittenModel
 
 _DIGITS = 5  # after the point, of degrees as they are shown: a metre
 
 
-class Location(models.Model):
+class Location(WrittenModel):
     """The place that the camera wrote down. It is told to nobody, unless ``with_locations``."""
 
     image = models.OneToOneField(

@@ -76,7 +76,7 @@ def _find_prepared(
     user: Any = viewer.user
     model, has_rendition = get_image_model(), "fingerprint" in values
     policy = get_policy()
-    alias = router.db_for_read(model)
+    alias = router.db_for_write(model)  # a right that ended has not ended in a copy
     columns = _columns(model)
     values |= {"at": viewer.at or timezone.now()}
     for number, link in enumerate(viewer.links):

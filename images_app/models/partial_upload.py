@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Self
 
 from django.conf import settings
 from django.db import models
@@ -15,11 +15,12 @@ from django.utils.translation import gettext_lazy as _
 from images_app.conf import get_settings
 from images_app.models.gallery import Gallery
 from images_app.models.image import IMAGE_MODEL
+from images_app.models.querysets import WrittenModel, WrittenQuerySet
 
 LONGEST_METADATA = 1000  # characters
 
 
-class PartialUploadQuerySet(models.QuerySet[Any]):
+class PartialUploadQuerySet(WrittenQuerySet):
     """Partial uploads."""
 
     def unfinished(self) -> Self:
@@ -31,7 +32,7 @@ class PartialUploadQuerySet(models.QuerySet[Any]):
         return self.filter(touched_at__lte=at - timedelta(days=get_settings().upload_days))
 
 
-class PartialUpload(models.Model):
+class PartialUpload(WrittenModel):
     """One file on its way.
 
     The image that it becomes gets the same ``public_id``, so that there is never a second one.
@@ -80,7 +81,7 @@ class PartialUpload(models.Model):
     created_at = models.DateTimeField(_("begun at"), auto_now_add=True)
     touched_at = models.DateTimeField(_("last moved at"), default=timezone.now)
 
-    objects = models.Manager.from_queryset(PartialUploadQuerySet)()
+    objects = models.Manager.from_queryset(PartialUploadQuerySet)()  # type: ignore[misc]
 
     class Meta:
         verbose_name = _("partial upload")

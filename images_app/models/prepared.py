@@ -6,12 +6,13 @@ same work each time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connections
 from django.db.models import Field, QuerySet
 
@@ -93,7 +94,8 @@ def prepared(
 
     """
     connection = connections[alias]
-    whole_key = (key, alias, connection.vendor, connection.settings_dict["TIME_ZONE"])
+    zone = (settings.USE_TZ, connection.settings_dict["TIME_ZONE"])
+    whole_key = (key, alias, connection.vendor, *zone)
     try:
         return _prepared[whole_key]
     except KeyError:
@@ -151,7 +153,14 @@ def _prepare(
 
 
 def _stand_ins(names: dict[str, type]) -> tuple[Values, Values]:
-    unused = {kind: iter(pairs) for kind, pairs in _STAND_INS.items()}
+    unused: dict[type, Iterator[tuple[Any, Any]]] = {
+        kind: iter(pairs) for kind, pairs in _STAND_INS.items()
+    }
+    if not settings.USE_TZ:  # drivers refuse the others
+        unused[datetime] = (
+            (first.replace(tzinfo=None), second.replace(tzinfo=None))
+            for first, second in _STAND_INS[datetime]
+        )
     pairs = {name: next(unused[kind]) for name, kind in names.items()}
     return (
         {name: pair[0] for name, pair in pairs.items()},

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from django.db import models
+from django.db import models, router
 from django.db.models import Case, CharField, F, FilteredRelation, Q, Value, When
 
 from images_app.access import Access, Level, Right, Viewer
 from images_app.conf import get_policy, watermark_of
 
 
-class ImageQuerySet(models.QuerySet[Any]):
+class WrittenQuerySet(models.QuerySet[Any]):
+    """Rows as they are where they are written, whatever a host's router says of reading.
+
+    A right that was taken away, or a row that was just made, is not yet so in a copy.
+    """
+
+    @property
+    def db(self) -> str:
+        """The alias of the database that will be asked."""
+        return self._db or router.db_for_write(self.model, **self._hints)  # type: ignore[attr-defined]
+
+
+class ImageQuerySet(WrittenQuerySet):
     """Images."""
 
     def visible_to(
@@ -63,7 +75,7 @@ class ImageQuerySet(models.QuerySet[Any]):
         )
 
 
-class GalleryQuerySet(models.QuerySet[Any]):
+class GalleryQuerySet(WrittenQuerySet):
     """Galleries."""
 
     def visible_to(
@@ -74,8 +86,19 @@ class GalleryQuerySet(models.QuerySet[Any]):
         return visible
 
 
+WrittenManager = models.Manager.from_queryset(WrittenQuerySet)
 ImageManager = models.Manager.from_queryset(ImageQuerySet)
 GalleryManager = models.Manager.from_queryset(GalleryQuerySet)
+
+
+class WrittenModel(models.Model):
+    """A record that is read where it is written, by every way that Django has to read it."""
+
+    objects = WrittenManager()
+
+    class Meta:
+        abstract = True
+        base_manager_name = "objects"  # for what others point at, and for reading again
 
 
 def least_level(access: Access, watermark: str) -> Access:

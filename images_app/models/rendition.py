@@ -6,10 +6,11 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from images_app.models.image import IMAGE_MODEL
+from images_app.models.querysets import WrittenModel
 from images_app.specs import CONTENT_TYPES, EXTENSIONS
 
 
-class Rendition(models.Model):
+class Rendition(WrittenModel):
     """Bytes made from one version of an original under a spec; the row comes last."""
 
     id = models.BigAutoField(primary_key=True)
@@ -51,7 +52,7 @@ class Rendition(models.Model):
         return rendition_name(self.image.public_id, self.version, self.fingerprint, self.format)
 
 
-class RenditionLease(models.Model):
+class RenditionLease(WrittenModel):
     """Somebody is making a rendition; gone when they are done, void when they died."""
 
     id = models.BigAutoField(primary_key=True)

@@ -18,13 +18,14 @@ from images_app.conf import get_settings
 from images_app.models.gallery import Gallery
 from images_app.models.grant import Grant, exactly_one
 from images_app.models.image import IMAGE_MODEL
+from images_app.models.querysets import WrittenModel, WrittenQuerySet
 
 MOST_WRONG_GUESSES = 10
 REST = timedelta(minutes=1)
 """How long a link rests after so many wrong guesses of its password."""
 
 
-class ShareLinkQuerySet(models.QuerySet[Any]):
+class ShareLinkQuerySet(WrittenQuerySet):
     """Share links."""
 
     def live(self, at: datetime | None = None) -> Self:
@@ -50,7 +51,7 @@ class ShareLinkQuerySet(models.QuerySet[Any]):
         return self.filter(few | Q(last_wrong_at__lte=now - REST))
 
 
-class ShareLink(models.Model):
+class ShareLink(WrittenModel):
     """One link. Its token is known to nobody but who was given it: here is only a hash."""
 
     id = models.BigAutoField(primary_key=True)
@@ -96,7 +97,7 @@ class ShareLink(models.Model):
     wrong_guesses = models.PositiveSmallIntegerField(default=0, editable=False)
     last_wrong_at = models.DateTimeField(null=True, editable=False)
 
-    objects = models.Manager.from_queryset(ShareLinkQuerySet)()
+    objects = models.Manager.from_queryset(ShareLinkQuerySet)()  # type: ignore[misc]
 
     class Meta:
         verbose_name = _("share link")

@@ -8,15 +8,16 @@ from functools import partial
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
+from images_app.database import database_of, on_commit
 from images_app.models import (
     AccessEntry,
     Gallery,
     GalleryItem,
     Grant,
+    ImageQuerySet,
     ShareLink,
     get_image_model,
 )
@@ -47,13 +48,13 @@ def images_of(person: Any) -> QuerySet[Any]:
     What belongs to a record of another model has an owner in that, and is nobody's orphan.
     """
     # The base manager: a host's default one may hide some, and those would be left behind.
-    images: QuerySet[Any] = get_image_model()._base_manager.filter(owner=person)
+    images: QuerySet[Any] = ImageQuerySet(get_image_model()).filter(owner=person)
     return images.filter(host_content_type=None) if person is None else images
 
 
 def galleries_of(person: Any) -> QuerySet[Any]:
     """Answer with all galleries of a person; for None, those that nobody owns."""
-    galleries: QuerySet[Any] = Gallery._base_manager.filter(owner=person)
+    galleries: QuerySet[Any] = Gallery.objects.filter(owner=person)
     return galleries
 
 
@@ -95,7 +96,12 @@ def lock_people(people: Sequence[Any]) -> list[Any]:
     """
     model = get_user_model()
     keys = [person.pk for person in people]
-    rows = model._base_manager.select_for_update().filter(pk__in=keys).order_by("pk")
+    rows = (
+        model._base_manager.using(database_of(Gallery))
+        .select_for_update()
+        .filter(pk__in=keys)
+        .order_by("pk")
+    )
     found = {row.pk: row for row in rows}
     if missing := [key for key in keys if key not in found]:
         message = f"There is no user with the key {missing[0]} any more."
@@ -111,4 +117,4 @@ def revoke_links(links: QuerySet[Any]) -> None:
     for link in ended:
         link.revoked_at = now
         announce = partial(link_revoked.send_robust, sender=ShareLink, link=link)
-        transaction.on_commit(announce)
+        on_commit(ShareLink, announce)

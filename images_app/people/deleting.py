@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db import transaction
 from django.utils.translation import gettext as _
 
+from images_app.database import atomic
+from images_app.models import get_image_model
 from images_app.people.belongings import (
     Belongings,
     count_belongings,
@@ -52,7 +53,7 @@ def delete_person(
         ProtectedError, RestrictedError: when the host protects something of it.
 
     """
-    with transaction.atomic():
+    with atomic(get_image_model()):
         (person,) = lock_people([person])
         counts = count_belongings(person)
         _refuse_undecided(counts, hand_over_to, delete_images=delete_images)

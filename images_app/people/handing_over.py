@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
+from images_app.database import atomic
 from images_app.models import Gallery, GalleryItem, Grant
 from images_app.people.belongings import (
     galleries_of,
@@ -75,7 +75,7 @@ def hand_over(
         ValidationError: when the taker may not be it.
 
     """
-    with transaction.atomic():
+    with atomic(Gallery):
         people = lock_people([taker] if giver is None else [taker, giver])
         _refuse_unfit(*people)
         scope = _scope(giver, taker, gallery, with_images=with_images)

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.files.storage import storages
 
 from images_app.exceptions import BytesGone, StorageUnavailable
-from images_app.models import AbstractImage, get_image_model
+from images_app.models import AbstractImage, ImageQuerySet, get_image_model
 from images_app.reconciling import quarantine
 from images_app.reconciling.asking import goes_on
 from images_app.reconciling.findings import Finding, Kind, Step, Work
@@ -36,7 +36,7 @@ def check_originals(work: Work, after: str) -> Iterator[Step]:
 
 
 def _images() -> Any:
-    return get_image_model()._base_manager
+    return ImageQuerySet(get_image_model())
 
 
 def _check(image: AbstractImage, work: Work) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from images_app.models import Rendition, get_image_model
+from images_app.models import ImageQuerySet, Rendition, get_image_model
 from images_app.reconciling import originals, renditions, strays
 from images_app.reconciling.findings import Step, Work
 from images_app.reconciling.guarding import refuse_to_fix
@@ -46,6 +46,6 @@ def reconcile(work: Work, start: Position | None = None) -> Iterator[Step]:
 
 def count_steps() -> int:
     """Answer with about how many rows and files there are to look at."""
-    images = get_image_model()._base_manager.count()
+    images = ImageQuerySet(get_image_model()).count()
     made = Rendition.objects.count()
     return 2 * (images + made)

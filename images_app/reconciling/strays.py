@@ -11,9 +11,9 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.files.storage import Storage, storages
-from django.utils import timezone
 
 from images_app.conf import RENDITIONS, get_settings
+from images_app.database import stored_time
 from images_app.exceptions import BytesGone, StorageUnavailable
 from images_app.models import ImageQuerySet, PartialUpload, Rendition, get_image_model
 from images_app.models.rendition import rendition_name
@@ -40,7 +40,7 @@ _Known = Callable[[str, Sequence[str]], set[str]]
 def storages_in_use() -> tuple[str, ...]:
     """Answer with the aliases that records name, or new bytes go to."""
     found = {get_settings().storage, RENDITIONS}
-    for rows in (get_image_model()._base_manager, Rendition.objects):
+    for rows in (ImageQuerySet(get_image_model()), Rendition.objects):
         found.update(rows.order_by().values_list("storage_alias", flat=True).distinct())
     return tuple(sorted(found & settings.STORAGES.keys()))
 
@@ -167,8 +167,7 @@ def _is_ours(name: str) -> bool:
 
 
 def _saved_at(storage: Storage, name: str) -> dt.datetime:
-    saved_at = storage.get_modified_time(name)
-    return timezone.make_aware(saved_at) if timezone.is_naive(saved_at) else saved_at
+    return stored_time(storage.get_modified_time(name))
 
 
 def _named_elsewhere(alias: str, name: str) -> list[dt.datetime]:

@@ -13,14 +13,14 @@ from typing import IO, Any
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import storages
-from django.db import DatabaseError, transaction
+from django.db import Error
 from django.db.models import F
 
 from images_app.conf import RENDITIONS, get_engine, get_settings
-from images_app.database import database_failures_told
+from images_app.database import atomic, database_failures_told
 from images_app.engines import Output
 from images_app.exceptions import Busy, BytesGone, RenderFailed, StorageUnavailable
-from images_app.models import AbstractImage, Rendition
+from images_app.models import AbstractImage, ImageQuerySet, Rendition
 from images_app.models.rendition import rendition_name
 from images_app.ownership import mark_once
 from images_app.renditions.ancestors import Stored, find_ancestor, original_of
@@ -161,7 +161,7 @@ def _make(image: AbstractImage, specs: Sequence[RenditionSpec]) -> list[Renditio
 
 def _clean_up(image: AbstractImage, stored: list[Rendition]) -> None:
     """Delete bytes without a row; who took over from us may have recorded the same meanwhile."""
-    with suppress(DatabaseError):
+    with suppress(Error):
         rows = Rendition.objects.filter(image=image.pk, version=image.version)
         kept = {row.storage_name for row in rows.select_related("image")}
         for name in {rendition.storage_name for rendition in stored} - kept:
@@ -220,7 +220,7 @@ def place_now(image: AbstractImage) -> tuple[str, str] | None:
         None for an image that is gone, or has another original.
 
     """
-    rows = type(image)._base_manager.filter(pk=image.pk, version=image.version)
+    rows = ImageQuerySet(type(image)).filter(pk=image.pk, version=image.version)
     return rows.values_list("storage_alias", "storage_name").first()
 
 
@@ -249,11 +249,11 @@ def _store(image: AbstractImage, spec: RenditionSpec, target: IO[bytes]) -> int:
 
 def _record(image: AbstractImage, stored: list[Rendition]) -> list[Rendition]:
     """Write the rows, in one transaction."""
-    with transaction.atomic():
+    with atomic(Rendition):
         # Locked, so that who deletes the image waits and then takes these renditions along, and
         # nobody else records one of them meanwhile. By writing: a transaction that begins with
         # reading fails in SQLite when another has written since, instead of waiting.
-        same = type(image)._base_manager.filter(pk=image.pk, version=image.version)
+        same = ImageQuerySet(type(image)).filter(pk=image.pk, version=image.version)
         if not same.update(version=F("version")):
             raise BytesGone("image deleted or replaced")
         found = Rendition.objects.filter(image=image.pk, version=image.version)

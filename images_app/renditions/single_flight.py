@@ -6,6 +6,7 @@ database. It runs out by itself when its holder is killed.
 
 from __future__ import annotations
 
+import logging
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
@@ -13,11 +14,14 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import Error, IntegrityError, connections
 from django.utils import timezone
 
+from images_app.database import atomic, database_of
 from images_app.exceptions import BytesGone
 from images_app.models import RenditionLease
+
+logger = logging.getLogger("images_app.renditions")
 
 Identity = dict[str, Any]
 LEASE = 5.0  # seconds until a silent holder counts as dead
@@ -54,7 +58,7 @@ def _take(identities: Sequence[Identity], holder: uuid.UUID) -> list[Identity]:
     leases = [RenditionLease(**identity, **values) for identity in identities]
     # Of several who insert the same at once, the database lets one, and tells nobody which.
     try:
-        with transaction.atomic():
+        with atomic(RenditionLease):
             RenditionLease.objects.bulk_create(leases, ignore_conflicts=True)
     except IntegrityError as error:  # no conflict of leases: these are ignored
         raise BytesGone("image deleted") from error
@@ -75,9 +79,13 @@ def _keep(holder: uuid.UUID, done: threading.Event) -> None:
     while not done.wait(LEASE / 3):
         is_used = True
         ends_at = timezone.now() + timedelta(seconds=LEASE)
-        RenditionLease.objects.filter(holder=holder).update(ends_at=ends_at)
+        try:
+            RenditionLease.objects.filter(holder=holder).update(ends_at=ends_at)
+        except Error:  # its holder will meet the same
+            logger.exception("code=lease_not_renewed")
+            break
     if is_used:
-        connection.close()
+        connections[database_of(RenditionLease)].close()
 
 
 def is_leased(identity: Identity) -> bool:

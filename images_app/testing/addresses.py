@@ -18,6 +18,7 @@ from django.urls import reverse
 from images_app.access import Access, Level, Right, Viewer
 from images_app.meanings import meanings
 from images_app.models import Gallery, GalleryQuerySet, ImageQuerySet, get_image_model
+from images_app.models.querysets import WrittenQuerySet
 from images_app.renditions import is_made_for, resolve
 from images_app.sharing import shows_links
 from images_app.specs import EXTENSIONS
@@ -181,7 +182,7 @@ def _own_addresses(image: Any, own: OwnUrls) -> Iterator[Address]:
 
 def _is_there(row: Any) -> bool:
     """Tell whether a row is in the database."""
-    return bool(type(row)._base_manager.filter(pk=row.pk).exists())
+    return bool(WrittenQuerySet(type(row)).filter(pk=row.pk).exists())
 
 
 def _stored_renditions(image: Any) -> Iterator[tuple[str, str, Level, str | None]]:

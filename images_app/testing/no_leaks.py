@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.test import Client
 
 from images_app.models import Gallery, ImageQuerySet, get_image_model
+from images_app.models.querysets import WrittenQuerySet
 from images_app.testing.addresses import OwnUrls, Subject, gallery_subject, image_subject
 from images_app.testing.search import Search
 
@@ -118,7 +119,7 @@ def _sample(rows: QuerySet[Any], most: int) -> list[Any]:
     if len(keys) > most:
         step = (len(keys) - 1) / max(1, most - 1)
         keys = [keys[round(number * step)] for number in range(most)]
-    found = rows.model._base_manager.in_bulk(keys)
+    found = WrittenQuerySet(rows.model).in_bulk(keys)
     return [found[key] for key in keys]
 
 

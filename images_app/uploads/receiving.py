@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from django.core.files import File
-from django.db import transaction
 from django.db.models import Q
 
 from images_app.access import Level, Viewer
+from images_app.database import atomic
 from images_app.ingest import as_kept, checksum_of, ingest_image
 from images_app.models import (
     AbstractImage,
@@ -72,7 +72,7 @@ def take_in(
             if image is not None:
                 _hang(image, target)
                 return Taken(image=image)
-    with transaction.atomic():
+    with atomic(get_image_model()):
         # Asked again where the image is recorded; here, so that nothing is decoded in vain.
         check_quota(viewer.user, target.gallery, file.size, public_id=public_id)
     fields = {} if public_id is None else {"public_id": public_id}
@@ -105,7 +105,7 @@ def _usable(viewer: Viewer, checksum: str, gallery: Gallery | None) -> AbstractI
 def _hang(image: AbstractImage, target: Target) -> None:
     if target.gallery is None:
         return
-    with transaction.atomic():
+    with atomic(GalleryItem):
         if not GalleryItem.objects.filter(gallery=target.gallery, image=image.pk).exists():
             check_quota(None, target.gallery, 0)
         target.gallery.append(image, target.position)

@@ -10,13 +10,14 @@ from uuid import UUID, uuid4
 
 from django.core.files import File
 from django.core.files.storage import storages
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.http import Http404
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
 from images_app.access import Viewer
 from images_app.conf import get_limits, get_settings
+from images_app.database import atomic, on_commit
 from images_app.exceptions import (
     BytesGone,
     ImagesAppError,
@@ -59,7 +60,7 @@ def begin(viewer: Viewer, target: Target, *, length: int, metadata: str = "") ->
     """
     check_length(length, get_limits())
     user: Any = viewer.user
-    with transaction.atomic():
+    with atomic(PartialUpload):
         lock_owner(user)
         unfinished = PartialUpload.objects.unfinished().filter(owner=user.pk)
         if unfinished.count() >= MOST_UNFINISHED:
@@ -188,7 +189,7 @@ def _is_hopeless(error: Exception) -> bool:
 
 def drop(upload: PartialUpload) -> None:
     """Forget an upload and its parts; an image that it has become stays."""
-    with transaction.atomic():
+    with atomic(PartialUpload):
         # Locked, so that none is added between: who is late finds no upload, and cleans up.
         for row in PartialUpload.objects.select_for_update().filter(pk=upload.pk):
             row.delete()  # its parts follow
@@ -216,7 +217,7 @@ def _settle(upload: PartialUpload, image: AbstractImage) -> None:
     rows = PartialUpload.objects.filter(pk=upload.pk)
     names = [name for parts in rows.values_list("parts", flat=True) for name in parts]
     rows.update(image=image.pk, parts=[])
-    transaction.on_commit(lambda: delete_parts(upload.storage_alias, names), robust=True)
+    on_commit(PartialUpload, lambda: delete_parts(upload.storage_alias, names), robust=True)
 
 
 def _store(upload: PartialUpload, offset: int, part: IO[bytes]) -> str:

@@ -108,7 +108,12 @@ def _add(request: HttpRequest, gallery: Gallery, *, may_arrange: bool) -> HttpRe
         "may_arrange": may_arrange,
         "uploader": Uploader(gallery=gallery, may_order=may_arrange),
     }
-    return _respond(request, context, HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK)
+    status = HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK
+    if form.failure is None:
+        return _respond(request, context, status)
+    response = _respond(request, context, form.failure.status_code)
+    response.headers["Retry-After"] = str(form.failure.retry_after)
+    return response
 
 
 def tell_how_many(request: HttpRequest, number: int) -> None:

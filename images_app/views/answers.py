@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.db import IntegrityError, transaction
+from django.db import Error as DatabaseFailure
+from django.db import IntegrityError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
@@ -24,6 +26,7 @@ from images_app.models import AbstractImage
 from images_app.renditions import rendition_url
 from images_app.uploads import linger
 from images_app.views.authorise import viewer_of
+from images_app.views.guarding import without_transaction
 
 logger = logging.getLogger("images_app.views")
 
@@ -99,19 +102,19 @@ def uploading(
     """
 
     def decorate(view: View) -> View:
-        @transaction.non_atomic_requests  # or ATOMIC_REQUESTS would lock rows while one decodes
+        @without_transaction  # or ATOMIC_REQUESTS would lock rows while one decodes
         @login_not_required  # strangers are told in JSON, too
         @csrf_exempt
         @wraps(view)
         def answer(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
             if method_of(request) not in methods:
                 return method_not_allowed_answer(methods)
-            if not viewer_of(request).is_authenticated:
-                linger(request)
-                return login_required_answer()
             try:
                 with database_failures_told():
-                    return view(request, **kwargs)
+                    if viewer_of(request).is_authenticated:
+                        return view(request, **kwargs)
+                linger(request)
+                return login_required_answer()
             except (Http404, IntegrityError) as error:
                 # The latter: a gallery or a user that was deleted while the body came in.
                 if isinstance(error, IntegrityError):
@@ -131,7 +134,10 @@ def uploading(
 def _log(request: HttpRequest, error: ImagesAppError) -> None:
     is_ours = error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
     level = logging.ERROR if is_ours else logging.INFO
-    logger.log(level, "upload refused: %s user=%s", error, request.user.pk)
+    key = None
+    with suppress(DatabaseFailure):  # perhaps it was this that failed
+        key = request.user.pk
+    logger.log(level, "upload refused: %s user=%s", error, key)
 
 
 def image_as_json(

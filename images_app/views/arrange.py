@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -21,6 +20,7 @@ from django.views.decorators.http import require_http_methods
 from images_app.access import Right, Viewer
 from images_app.bodies import takes
 from images_app.conf import get_policy
+from images_app.database import atomic
 from images_app.forms import IMAGE_FIELDS, PlaceForm, image_form
 from images_app.models import Gallery, GalleryItem
 from images_app.uploads import form_gated
@@ -86,7 +86,7 @@ def _save_page(request: HttpRequest, gallery: Gallery, images: Any) -> HttpRespo
     rows = [_row(image, request.POST) for image in found]
     if not all([row.is_valid() for row in rows]):  # noqa: C419 (each, for its errors are shown)
         return _respond(request, gallery, rows, HTTPStatus.BAD_REQUEST)
-    with transaction.atomic():
+    with atomic(Gallery):
         for row in rows:
             row.save(gallery)
     messages.success(request, _("Everything is saved."), fail_silently=True)

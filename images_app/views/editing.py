@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ObjectDoesNotExist, RequestDataTooBig
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from django.http import HttpRequest, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
@@ -19,9 +19,10 @@ from django.views.decorators.csrf import csrf_exempt
 
 from images_app.access import Right, Viewer
 from images_app.bodies import takes
+from images_app.database import atomic
 from images_app.exceptions import UploadRefused
 from images_app.forms import IMAGE_FIELDS, image_form
-from images_app.models import Gallery, GalleryItem
+from images_app.models import Gallery, GalleryItem, ImageQuerySet, get_image_model
 from images_app.models.gallery import POSITION_STEP
 from images_app.uploads import linger
 from images_app.uploads.gate import protected
@@ -83,7 +84,7 @@ def edit_images(request: HttpRequest, viewer: Viewer) -> HttpResponseBase:
     found = visible_images(viewer, Right.CHANGE).filter(public_id__in=list(edits))
     images = {image.public_id: image for image in found}
     errors = {str(key): {"id": [_absent_image()]} for key in edits if key not in images}
-    with transaction.atomic():
+    with atomic(get_image_model()):
         for key, image in images.items():
             if problems := _save(image, edits[key]):
                 errors[str(key)] = problems
@@ -172,7 +173,7 @@ def _save(image: Any, values: Mapping[str, Any]) -> dict[str, list[str]]:
     try:
         form.save_changed()
     except (ObjectDoesNotExist, DatabaseError):
-        if type(image)._base_manager.filter(pk=image.pk).exists():
+        if ImageQuerySet(type(image)).filter(pk=image.pk).exists():
             raise
         return {"id": [_absent_image()]}  # deleted meanwhile; the others are saved
     return {}
@@ -190,7 +191,7 @@ def _is_untold(value: Any) -> bool:
 def _is_ordered(gallery: Gallery, viewer: Viewer, keys: Sequence[UUID]) -> bool:
     """Order, or answer False where not every image hangs there for this viewer."""
     visible = visible_images(viewer, annotate=False).filter(public_id__in=keys)
-    with transaction.atomic():
+    with atomic(Gallery):
         # Two orders at once would give two images one place.
         Gallery.objects.select_for_update().filter(pk=gallery.pk).first()
         named = gallery.items.filter(image__in=visible.values("pk")).order_by("position", "id")

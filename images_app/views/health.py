@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 
 from django.core.files.storage import storages
-from django.db import connection
+from django.db import connections
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from images_app.conf import RENDITIONS, get_settings
+from images_app.database import database_of
 from images_app.http import plain_response, read_only
+from images_app.models import Gallery
 
 logger = logging.getLogger("images_app.health")
 
@@ -27,7 +29,7 @@ def healthz(request: HttpRequest) -> HttpResponseBase:
 def readyz(request: HttpRequest) -> HttpResponseBase:
     """Answer with 200 when the database and both storages answer, else 503; never says which."""
     try:
-        with connection.cursor() as cursor:
+        with connections[database_of(Gallery)].cursor() as cursor:
             cursor.execute("SELECT 1")
         for alias in (get_settings().storage, RENDITIONS):
             storages[alias].exists(_PROBE)

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest, SuspiciousOperation
-from django.db import connection, transaction
+from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -23,7 +23,8 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from images_app import audit
 from images_app.access import Level
 from images_app.bodies import takes
-from images_app.exceptions import ImagesAppError, TooManyGuesses, UploadRefused
+from images_app.database import is_unavailable
+from images_app.exceptions import ImagesAppError, StorageUnavailable, TooManyGuesses, UploadRefused
 from images_app.models import ShareLink
 from images_app.models.access_entry import Kind, Reason
 from images_app.sharing import find_ended_link, find_link, is_unlocked, may_be_unlocked, unlock
@@ -81,10 +82,13 @@ def _answered(view: Any, request: HttpRequest, token: str) -> HttpResponseBase:
         return refuse_in_text(error)
     except (BadRequest, SuspiciousOperation):
         return HttpResponse(status=HTTPStatus.BAD_REQUEST)
-    except Exception:
-        if connection.in_atomic_block:
-            transaction.set_rollback(True)
+    except Exception as error:
+        for connection in connections.all(initialized_only=True):
+            if connection.in_atomic_block:  # by ATOMIC_REQUESTS
+                transaction.set_rollback(True, using=connection.alias)
         logger.exception("code=share_link_failed")
+        if is_unavailable(error):
+            return refuse_in_text(StorageUnavailable(type(error).__name__))
         return HttpResponse(status=HTTPStatus.INTERNAL_SERVER_ERROR)
     return answer
 

@@ -11,7 +11,6 @@ from http import HTTPStatus
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.db import transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
@@ -22,6 +21,7 @@ from images_app.exceptions import UploadRefused
 from images_app.http import bodiless_response
 from images_app.models.partial_upload import LONGEST_METADATA
 from images_app.views.answers import View, json_error, uploading
+from images_app.views.guarding import without_transaction
 
 VERSION = "1.0.0"
 ALGORITHMS = ("sha256", "sha1")
@@ -48,7 +48,7 @@ def tus_view(*methods: str) -> Callable[[View], View]:
                 return _other_version()
             return view(request, **kwargs)
 
-        @transaction.non_atomic_requests
+        @without_transaction
         @login_not_required
         @csrf_exempt
         @wraps(view)

@@ -33,6 +33,7 @@ from images_app.uploads import Target, gate
 from images_app.uploads.resuming import append, begin, finish
 from images_app.views import editing
 from images_app.views import upload as upload_views
+from tests.databases import DATABASE
 from tests.pictures import noise, picture, upload
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -249,9 +250,9 @@ def test_upload__finished_in_a_transaction_that_is_rolled_back_can_be_finished_a
     content, viewer, target = noise(), Viewer(user=owner), Target(gallery=gallery)
     coming = begin(viewer, target, length=len(content))
     append(coming, 0, io.BytesIO(content), len(content))
-    with transaction.atomic():
+    with transaction.atomic(using=DATABASE):
         finish(coming, viewer, target, file_name="a.jpg")
-        transaction.set_rollback(True)
+        transaction.set_rollback(True, using=DATABASE)
     finish(PartialUpload.objects.get(), viewer, target, file_name="a.jpg")
     assert Image.objects.count() == 1
 

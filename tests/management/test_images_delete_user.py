@@ -12,7 +12,6 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.models import Session
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.db.models import ProtectedError
 from django.db.models.signals import post_delete, pre_delete
 from django.test.utils import CaptureQueriesContext
@@ -23,6 +22,7 @@ from images_app.conf import get_settings
 from images_app.models import AccessEntry, Gallery, GalleryItem, Grant, Image, ShareLink
 from images_app.renditions import locate_rendition, rendition_url
 from images_app.signals import link_revoked
+from tests.databases import connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 User = get_user_model()

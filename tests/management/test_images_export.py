@@ -15,11 +15,11 @@ import pytest
 from django.contrib.auth.models import Group
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from images_app.models import AccessEntry, CameraData, Grant, Image, ShareLink
+from tests.databases import connection
 from tests.pictures import picture
 
 pytestmark = pytest.mark.django_db

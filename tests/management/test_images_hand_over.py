@@ -10,13 +10,14 @@ import pytest
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from images_app.access import Level, Viewer
 from images_app.models import Gallery, Grant, Image, ShareLink
 from images_app.signals import link_revoked
+from tests.databases import connection
 
 pytestmark = pytest.mark.django_db
 

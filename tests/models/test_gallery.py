@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 
 from images_app.models import Gallery, GalleryItem, Image
 from images_app.models.gallery import POSITION_STEP
+from tests.databases import DATABASE
 
 pytestmark = pytest.mark.django_db
 
@@ -54,19 +55,19 @@ def test_items__of_equal_position_keep_the_order_of_hanging(make_gallery):
 def test_database__hangs_an_image_once(make_gallery):
     gallery = make_gallery(images=1)
     image = Image.objects.get()
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError), transaction.atomic(using=DATABASE):
         GalleryItem.objects.create(gallery=gallery, image=image, position=99)
 
 
 def test_database__refuses_an_unknown_visibility(make_gallery):
     gallery = make_gallery()
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError), transaction.atomic(using=DATABASE):
         Gallery.objects.filter(pk=gallery.pk).update(visibility="everybody")
 
 
 def test_database__refuses_a_public_id_twice(make_gallery):
     one, other = make_gallery(), make_gallery()
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError), transaction.atomic(using=DATABASE):
         Gallery.objects.filter(pk=one.pk).update(public_id=other.public_id)
 
 

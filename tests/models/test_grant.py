@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 
 from images_app.access import Level, Right
 from images_app.models import Grant
+from tests.databases import DATABASE
 
 pytestmark = pytest.mark.django_db
 PAIRS = (("user", "group"), ("gallery", "image"), ("level", "right"))
@@ -42,7 +43,7 @@ def is_clear(shares) -> bool:
 def refused(**values) -> bool:
     """Whether the database itself refuses the row."""
     try:
-        with transaction.atomic():
+        with transaction.atomic(using=DATABASE):
             Grant.objects.create(**values)
     except IntegrityError:
         return True

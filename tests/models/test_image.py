@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import IntegrityError, transaction
 
 from images_app.models import Image, get_image_model, image, shown_size
+from tests.databases import DATABASE
 
 pytestmark = pytest.mark.django_db
 
@@ -199,7 +200,7 @@ def test_shown_size__swaps_from_orientation_5_on(orientation, size):
 )
 def test_database__refuses(make_image, values):
     made = make_image()
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError), transaction.atomic(using=DATABASE):
         Image.objects.filter(pk=made.pk).update(**values)
 
 
@@ -221,7 +222,7 @@ def test_database__takes(make_image, values):
 
 def test_database__refuses_a_public_id_twice(make_image):
     one, other = make_image(), make_image()
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError), transaction.atomic(using=DATABASE):
         Image.objects.filter(pk=one.pk).update(public_id=other.public_id)
 
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 from django.core.management import call_command
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.test.utils import CaptureQueriesContext
 from PIL import Image as PillowImage
 
@@ -16,6 +16,7 @@ from images_app.models import Gallery, GalleryItem, Grant, Image
 from images_app.models.location import Location, with_locations
 from images_app.replacing import replace_original
 from images_app.views.authorise import visible_galleries, visible_images
+from tests.databases import DATABASE, connection
 from tests.pictures import upload
 
 pytestmark = pytest.mark.django_db
@@ -89,7 +90,7 @@ def test_deleted__image_takes_its_place_along(placed):
 @pytest.mark.parametrize(("latitude", "longitude"), [(90.1, 0), (-91, 0), (0, 181), (0, -180.5)])
 def test_record__is_on_earth(make_image, latitude, longitude):
     image = make_image()
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError), transaction.atomic(using=DATABASE):
         Location.objects.create(image_id=image.pk, latitude=latitude, longitude=longitude)
 
 

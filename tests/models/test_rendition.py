@@ -11,6 +11,7 @@ from images_app.models import Rendition, RenditionLease
 from images_app.models.rendition import rendition_name
 from images_app.renditions import rendition_url
 from images_app.specs import EXTENSIONS
+from tests.databases import DATABASE
 
 pytestmark = pytest.mark.django_db
 PUBLIC_ID = uuid.UUID("12345678-1234-4234-8234-123456789abc")
@@ -32,7 +33,7 @@ def make_rendition(make_image):
             "storage_alias": "image_renditions",
             **changes,
         }
-        with transaction.atomic():
+        with transaction.atomic(using=DATABASE):
             return Rendition.objects.create(**values)
 
     return make

@@ -11,7 +11,6 @@ import pytest
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import ContentFile, File
 from django.core.management import call_command
-from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.signals import post_delete
 from django.test.utils import CaptureQueriesContext
@@ -20,6 +19,7 @@ from PIL import Image
 
 from images_app.contrib.dbstorage.models import NAME_LENGTH, StoredChunk, StoredFile
 from images_app.contrib.dbstorage.storage import CHUNK_SIZE, DatabaseStorage
+from tests.databases import connection
 from tests.pictures import upload
 
 pytestmark = pytest.mark.django_db

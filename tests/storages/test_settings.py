@@ -12,6 +12,7 @@ from django.core.files.storage import storages
 
 from images_app.checks import check_recorded_storages
 from images_app.storages import private_storages, private_storages_in
+from tests.databases import DATABASE
 from tests.parts import ROOT, need
 
 TEXT = (ROOT / "docs" / "how-to" / "storages.md").read_text()
@@ -107,8 +108,8 @@ def test_docs__write_no_settings_of_storages_twice():
 @pytest.mark.django_db
 def test_recorded_storages__that_are_not_set_are_told(make_image):
     image = make_image()
-    assert check_recorded_storages(None, databases=["default"]) == []
+    assert check_recorded_storages(None, databases=[DATABASE]) == []
     type(image).objects.update(storage_alias="lost")
-    (message,) = check_recorded_storages(None, databases=["default"])
+    (message,) = check_recorded_storages(None, databases=[DATABASE])
     assert (message.id, "'lost'" in message.msg) == ("images_app.E009", True)
     assert check_recorded_storages(None) == []

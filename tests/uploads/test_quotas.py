@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from images_app.access import Viewer
@@ -13,6 +13,7 @@ from images_app.exceptions import UploadRefused
 from images_app.models import Gallery, Image, PartialUpload
 from images_app.quotas import check_quota, used_bytes
 from images_app.uploads import Target, take_in
+from tests.databases import DATABASE, connection
 from tests.pictures import upload
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +31,7 @@ def begun(owner, length, **fields):
 
 
 def refused(*args, **kwargs):
-    with transaction.atomic():
+    with transaction.atomic(using=DATABASE):
         try:
             check_quota(*args, **kwargs)
         except UploadRefused as error:
@@ -77,10 +78,10 @@ def test_gallery__has_so_many_images_at_most(settings, make_gallery, make_image)
 
 def test_sentence__names_the_bound(settings, owner, make_gallery):
     settings.IMAGES_APP = {"MAX_USER_BYTES": 3 * 2**20, "MAX_GALLERY_IMAGES": 1}
-    with transaction.atomic(), pytest.raises(UploadRefused) as caught:
+    with transaction.atomic(using=DATABASE), pytest.raises(UploadRefused) as caught:
         check_quota(owner, None, 4 * 2**20)
     assert "3.0\xa0MB" in caught.value.public_message % caught.value.params
-    with transaction.atomic(), pytest.raises(UploadRefused) as caught:
+    with transaction.atomic(using=DATABASE), pytest.raises(UploadRefused) as caught:
         check_quota(None, make_gallery(images=1), 4)
     assert "may have 1 images" in caught.value.public_message % caught.value.params
 
@@ -98,7 +99,7 @@ def test_user__several_at_once_do_not_exceed_it(settings, make_user):
 
     def add(_number):
         try:
-            with transaction.atomic():
+            with transaction.atomic(using=DATABASE):
                 check_quota(owner, None, 100)
                 begun(owner, 100)
         except UploadRefused:

@@ -10,7 +10,6 @@ from threading import Barrier
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
-from django.db import connection
 from django.http import Http404
 from django.utils import timezone
 
@@ -20,6 +19,7 @@ from images_app.ingest import ingest_image
 from images_app.models import Image, PartialUpload
 from images_app.uploads import Target, expire, orphaned_parts, resuming, take_in
 from images_app.uploads.resuming import append, begin, drop, find_upload, finish
+from tests.databases import connection
 from tests.pictures import noise, picture
 
 pytestmark = pytest.mark.django_db(transaction=True)

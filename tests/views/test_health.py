@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from django.core.files.storage import InMemoryStorage
-from django.db import OperationalError, connection
+from django.db import OperationalError
 from django.urls import reverse
+
+from tests.databases import connection
 
 
 class DownStorage(InMemoryStorage):

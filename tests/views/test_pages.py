@@ -8,13 +8,13 @@ from html.parser import HTMLParser
 
 import pytest
 from django.core.files.storage import Storage, storages
-from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from PIL import Image as PillowImage
 
 from images_app.models import GalleryItem, Grant, Image
 from images_app.renditions import rendition_url
+from tests.databases import connection
 
 pytestmark = pytest.mark.django_db
 LIST = "/"  # where the demo project has the list of galleries

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from django.db import models
+
+from images_app.models.querysets import WrittenModel
 
 NAME_LENGTH = 255  # characters
 
 
-class StoredFile(models.Model):
+class StoredFile(WrittenModel):
     name = models.CharField(max_length=NAME_LENGTH, unique=True)
     byte_size = models.PositiveBigIntegerField()
     chunk_size = models.PositiveIntegerField()  # bytes of each chunk but the last
     created_at = models.DateTimeField(auto_now_add=True)
 
-    objects: ClassVar[models.Manager[StoredFile]] = models.Manager()
+    class Meta:
+        pass  # not that of WrittenModel, or migrations would name its manager
 
     def __str__(self) -> str:
         return self.name
 
 
-class StoredChunk(models.Model):
+class StoredChunk(WrittenModel):
     file = models.ForeignKey(
         StoredFile, on_delete=models.CASCADE, related_name="chunks", db_index=False
     )
     number = models.PositiveIntegerField()  # from 0
     content = models.BinaryField()
-
-    objects: ClassVar[models.Manager[StoredChunk]] = models.Manager()
 
     class Meta:
         constraints = [

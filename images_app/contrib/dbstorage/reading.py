@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connections
+from django.db import connections, router
 
 from images_app.contrib.dbstorage.models import StoredChunk, StoredFile
 
@@ -70,7 +70,7 @@ class ChunkReader(io.RawIOBase):
         return len(piece)
 
     def _fetch(self, number: int) -> bytes:
-        alias = self._file._state.db or "default"
+        alias = self._file._state.db or router.db_for_write(StoredFile)
         with self._connection_left_as_found(alias):
             chunks = StoredChunk.objects.using(alias).filter(file=self._file, number=number)
             content = chunks.values_list("content", flat=True).first() or b""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from images_app.contrib.remote.fetching import LONGEST_VALIDATOR, Validators
 from images_app.contrib.remote.targets import LONGEST_URL
 from images_app.models.image import IMAGE_MODEL
+from images_app.models.querysets import WrittenModel
 
 
-class RemoteSource(models.Model):
+class RemoteSource(WrittenModel):
     """What is needed to look again. Delivery never asks it: the original is kept here."""
 
     FETCHED, UNCHANGED, REPLACED = "fetched", "unchanged", "replaced"
@@ -32,8 +31,6 @@ class RemoteSource(models.Model):
     fetched_at = models.DateTimeField(_("fetched at"))
     checked_at = models.DateTimeField(_("checked at"), db_index=True)
     outcome = models.CharField(_("outcome"), max_length=50)  # one of the above, or an error's code
-
-    objects: ClassVar[models.Manager[RemoteSource]] = models.Manager()
 
     class Meta:
         verbose_name = _("remote source")

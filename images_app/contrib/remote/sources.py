@@ -25,7 +25,7 @@ from images_app.contrib.remote.network import Network
 from images_app.contrib.remote.targets import parse_target
 from images_app.exceptions import ImagesAppError, StorageUnavailable
 from images_app.ingest import ingest_image
-from images_app.models import AbstractImage, Gallery, get_image_model
+from images_app.models import AbstractImage, Gallery, ImageQuerySet, get_image_model
 from images_app.replacing import replace_original
 
 logger = logging.getLogger("images_app.remote")
@@ -114,7 +114,7 @@ def _keep(source: RemoteSource, fetched: Fetched) -> str:
     """Put other bytes into the place of the original."""
     if fetched.file is None or fetched.checksum == source.checksum:
         return RemoteSource.UNCHANGED
-    image = get_image_model()._base_manager.get(pk=source.pk)
+    image = ImageQuerySet(get_image_model()).get(pk=source.pk)
     replace_original(image, _named_file(fetched))
     return RemoteSource.REPLACED
 
