@@ -6,6 +6,7 @@ from django.contrib import admin
 
 from images_app.admin.access_log import AccessEntryAdmin
 from images_app.admin.galleries import GalleryAdmin
+from images_app.admin.grant_list import GrantAdmin
 from images_app.admin.images import ImageAdmin
 from images_app.admin.items import GalleryItemAdmin
 from images_app.admin.links import ShareLinkAdmin
@@ -13,15 +14,24 @@ from images_app.models import (
     AccessEntry,
     Gallery,
     GalleryItem,
+    Grant,
     Image,
     ShareLink,
     get_image_model,
 )
 
-__all__ = ["AccessEntryAdmin", "GalleryAdmin", "GalleryItemAdmin", "ImageAdmin", "ShareLinkAdmin"]
+__all__ = [
+    "AccessEntryAdmin",
+    "GalleryAdmin",
+    "GalleryItemAdmin",
+    "GrantAdmin",
+    "ImageAdmin",
+    "ShareLinkAdmin",
+]
 
 admin.site.register(Gallery, GalleryAdmin)
 admin.site.register(GalleryItem, GalleryItemAdmin)
+admin.site.register(Grant, GrantAdmin)
 admin.site.register(ShareLink, ShareLinkAdmin)
 admin.site.register(AccessEntry, AccessEntryAdmin)
 if get_image_model() is Image:  # a host registers its own model, with ImageAdmin or a subclass

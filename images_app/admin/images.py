@@ -40,6 +40,8 @@ if TYPE_CHECKING:  # generic for the type checker only
 else:
     _ModelAdmin = admin.ModelAdmin
 
+_NAMED = 10  # galleries of one image in the list
+
 
 class AlternativeTextFilter(admin.SimpleListFilter):
     """Finds the images that still need an alternative text."""
@@ -97,9 +99,8 @@ class ImageAdmin(
 
     def _visible(self, request: HttpRequest, access: Any) -> QuerySet[Any]:
         viewer = viewer_of(request)
-        galleries = Prefetch(
-            "galleries", visible_galleries(viewer, annotate=False), to_attr="visible_galleries"
-        )
+        shown = visible_galleries(viewer, annotate=False)[: _NAMED + 1]
+        galleries = Prefetch("galleries", shown, to_attr="visible_galleries")
         return visible_images(viewer, access).select_related("owner").prefetch_related(galleries)
 
     @admin.display(description=gettext_lazy("preview"))
@@ -115,7 +116,8 @@ class ImageAdmin(
     @admin.display(description=gettext_lazy("galleries"))
     def galleries_shown(self, image: Any) -> str:
         """Name the galleries where the image hangs, as far as the viewer may see them."""
-        return ", ".join(gallery.title for gallery in image.visible_galleries) or "–"
+        titles = [gallery.title for gallery in image.visible_galleries]
+        return ", ".join(titles[:_NAMED] + ["…"] * (len(titles) > _NAMED)) or "–"
 
     @admin.display(description=gettext_lazy("size"), ordering="width")
     def dimensions(self, image: Any) -> str:

@@ -81,18 +81,64 @@ class RelationWidgetsMixin:
         return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
 
 
-class VisibleGalleriesFilter(admin.RelatedFieldListFilter):
-    """Offers, and filters by, the galleries that the viewer may see."""
+class KnownRowsFilter(admin.RelatedFieldListFilter):
+    """Offers the first of the rows that the viewer may know, and filters by any of those."""
+
+    template = "admin/images_app/known_rows_filter.html"
+    most = 20
+    has_more = False  # than are offered
+
+    def rows(self, request: HttpRequest, model: Any) -> QuerySet[Any]:
+        """Return the rows that may be named."""
+        return known_rows(request, model)
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
-        """Answer with keys and titles."""
+        """Return keys and names: the first ones, and those that are filtered by."""
+        rows = self.rows(request, field.remote_field.model)
         ordering = self.field_admin_ordering(field, request, model_admin)
-        galleries = visible_galleries(viewer_of(request), annotate=False).order_by(*ordering)
-        return [(gallery.pk, str(gallery)) for gallery in galleries]
+        first = list(rows.order_by(*ordering)[: self.most + 1])
+        self.has_more, first = len(first) > self.most, first[: self.most]
+        offered = {row.pk: str(row) for row in [*self._chosen(rows), *first]}
+        return list(offered.items())
+
+    def _chosen(self, rows: QuerySet[Any]) -> list[Any]:
+        """Return the known ones of the rows that are filtered by."""
+        try:
+            return list(rows.filter(pk__in=list(self.lookup_val or ())[: self.most or 1]))
+        except (TypeError, ValueError, ValidationError):
+            return []
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
-        """Answer for an invisible gallery as for an absent one."""
-        visible = {str(key) for key, _title in self.lookup_choices}
-        if not visible.issuperset(self.lookup_val or ()):
+        """Answer for an unknown row as for an absent one."""
+        known = {str(key) for key, _name in self.lookup_choices}
+        if not known.issuperset(self.lookup_val or ()):
             return queryset.none()
         return super().queryset(request, queryset)
+
+
+class VisibleGalleriesFilter(KnownRowsFilter):
+    """Offers, and filters by, the galleries that the viewer may see."""
+
+    def rows(self, request: HttpRequest, model: Any) -> QuerySet[Any]:
+        """Return them."""
+        return visible_galleries(viewer_of(request), annotate=False)
+
+
+class ChosenImageFilter(KnownRowsFilter):
+    """Says by which image the list is filtered, as a link to it asks; offers none."""
+
+    most = 0
+
+    def has_output(self) -> bool:
+        """Return whether there is anything to say."""
+        return bool(self.lookup_choices)
+
+
+class GalleryOwnersFilter(KnownRowsFilter):
+    """Offers the owners of the galleries that the viewer may see, as the list does."""
+
+    def rows(self, request: HttpRequest, model: Any) -> QuerySet[Any]:
+        """Return them."""
+        galleries = visible_galleries(viewer_of(request), annotate=False).order_by()
+        owners: QuerySet[Any] = model._default_manager.filter(pk__in=galleries.values("owner"))
+        return owners

@@ -36,6 +36,7 @@ _ON_A_PAGE = 100
 class TrashMixin(_ModelAdmin):
     """Puts images into the trash where Django deletes, and shows what is in it."""
 
+    confirmed_actions: frozenset[str] = frozenset()  # it can be undone
     actions = ("delete_selected",)  # by its name in the place of Django's, which deletes for good
     change_list_template = "admin/images_app/images_with_trash.html"
     delete_confirmation_template = "admin/images_app/trash_confirmation.html"
