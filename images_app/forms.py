@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
+from django.forms.boundfield import BoundField
+from django.forms.models import ModelChoiceIterator
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -46,11 +49,56 @@ class MultipleFileField(forms.FileField):
         return [single(file, initial) for file in data] if data else [single(None, initial)]
 
 
+class _FirstChoices(ModelChoiceIterator):
+    """The first rows of a field, however many there are."""
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.field.empty_label is not None:
+            yield ("", self.field.empty_label)
+        yield from map(self.choice, self.field.offered())
+
+
+class FewChoicesField(forms.ModelChoiceField):  # type: ignore[type-arg]
+    """Takes any row of its queryset; offers the first of them, and the one that is chosen."""
+
+    iterator = _FirstChoices
+    most = 50
+    more_text = gettext_lazy("Only the first %(number)d are offered.")
+    chosen: Any = None
+
+    def get_bound_field(self, form: Any, field_name: str) -> BoundField:
+        """Note what is chosen."""
+        bound = super().get_bound_field(form, field_name)
+        self.chosen = bound.value()
+        if not self.help_text and self.queryset[self.most :].exists():  # type: ignore[index]
+            bound.help_text = self.more_text % {"number": self.most}
+        return bound
+
+    def offered(self) -> list[Any]:
+        """Return the rows to choose from."""
+        rows: Any = self.queryset
+        first = list(rows[: self.most])
+        try:
+            others = rows.exclude(pk__in=[row.pk for row in first])
+            chosen = others.filter(**{self.to_field_name or "pk": self.chosen or None})
+            return [*chosen, *first]
+        except (TypeError, ValueError, ValidationError):
+            return first
+
+
+class GalleryField(FewChoicesField):
+    """A gallery to add to; each page of a gallery leads to this field, with itself chosen."""
+
+    more_text = gettext_lazy(
+        "Only the first %(number)d are offered. For another gallery, open its page and add there."
+    )
+
+
 class UploadForm(forms.Form):
     """Adds images, to a gallery if one is chosen or given."""
 
     images = MultipleFileField(label=gettext_lazy("Files"))
-    gallery = forms.ModelChoiceField(
+    gallery = GalleryField(
         queryset=Gallery.objects.none(),
         required=False,
         label=gettext_lazy("Gallery"),
@@ -68,7 +116,7 @@ class UploadForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.only_gallery = gallery
         choice = self.fields["gallery"]
-        assert isinstance(choice, forms.ModelChoiceField)  # noqa: S101 (for the type checker)
+        assert isinstance(choice, GalleryField)  # noqa: S101 (for the type checker)
         if gallery is not None:
             del self.fields["gallery"]
         elif galleries is not None:
@@ -86,6 +134,12 @@ class UploadForm(forms.Form):
         self.fields["images"].widget.attrs["accept"] = ",".join(
             CONTENT_TYPES[name] for name in limits.formats
         )
+
+    def public_ids(self) -> dict[str, str]:
+        """Return the public ids of the galleries that are offered, by the values of the choice."""
+        choice = self["gallery"].field
+        assert isinstance(choice, GalleryField)  # noqa: S101 (for the type checker)
+        return {str(row.pk): str(row.public_id) for row in choice.offered()}
 
     def ingest(self, owner: Any) -> list[AbstractImage]:
         """Let in what is good, in order; each refused file becomes an error of the form."""

@@ -14,14 +14,14 @@ from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import router, transaction
 from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from images_app.access import Access, Level, Right, UnlockedLink, Viewer
 from images_app.conf import get_policy, get_settings
-from images_app.exceptions import TooManyGuesses, WrongPassword
+from images_app.exceptions import TooManyGuesses, TooManyLinks, WrongPassword
 from images_app.models import (
     Gallery,
     GalleryQuerySet,
@@ -117,6 +117,7 @@ def create_link(  # noqa: PLR0913 (a link has many terms, each with a default)
     Raises:
         PermissionDenied: when the viewer may not share so much for so long.
         ValidationError: for values that make no sense.
+        TooManyLinks: when the viewer has as many live ones to it as the settings allow.
 
     """
     usual_end = timezone.now() + timedelta(days=get_settings().share_link_days)
@@ -137,9 +138,24 @@ def create_link(  # noqa: PLR0913 (a link has many terms, each with a default)
     if not (shows_links() and may_give(viewer, obj, level, end)):
         raise PermissionDenied
     link.full_clean()
-    link.save()
-    _announce(link_created, link)
+    with transaction.atomic(using=router.db_for_write(ShareLink)):
+        _check_number(link)
+        link.save()
+        _announce(link_created, link)
     return link, token
+
+
+def _check_number(link: ShareLink) -> None:
+    """Refuse one more than the settings allow; others of the same person wait for this one."""
+    limit = get_settings().max_share_links
+    if not limit:
+        return
+    using = router.db_for_write(ShareLink)
+    makers = type(link.created_by)._base_manager.using(using).select_for_update()
+    list(makers.filter(pk=link.created_by_id).values_list("pk"))  # evaluated, or nothing is locked
+    theirs = ShareLink.objects.using(using).live().filter(created_by=link.created_by_id)
+    if theirs.filter(gallery=link.gallery_id, image=link.image_id).count() >= limit:
+        raise TooManyLinks(limit=limit)
 
 
 def shows_links() -> bool:

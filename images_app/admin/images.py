@@ -30,7 +30,7 @@ from images_app.admin.replacing import ReplaceMixin
 from images_app.admin.trash import TrashMixin
 from images_app.admin.why import WhyMixin
 from images_app.forms import UploadForm
-from images_app.models import Gallery, GalleryQuerySet
+from images_app.models import Gallery
 from images_app.uploads import gated
 from images_app.views.adding import Uploader
 from images_app.views.authorise import viewer_of, visible_galleries, visible_images
@@ -166,7 +166,7 @@ class ImageAdmin(
             "opts": self.opts,
             "title": _("Add images"),
             "form": form,
-            "uploader": Uploader(galleries=_public_ids(galleries), may_order=True),
+            "uploader": Uploader(galleries=form.public_ids(), may_order=True),
             "media": self.media + form.media,
             **(extra_context or {}),
         }
@@ -187,7 +187,3 @@ class ImageAdmin(
         names = f"{self.opts.app_label}_{self.opts.model_name}"
         view = "changelist" if self.has_view_or_change_permission(request) else "add"
         return reverse(f"{self.admin_site.name}:{names}_{view}")
-
-
-def _public_ids(galleries: GalleryQuerySet) -> dict[str, str]:
-    return {str(key): str(public_id) for key, public_id in galleries.values_list("pk", "public_id")}

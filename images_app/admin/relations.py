@@ -92,6 +92,10 @@ class KnownRowsFilter(admin.RelatedFieldListFilter):
         """Return the rows that may be named."""
         return known_rows(request, model)
 
+    def has_output(self) -> bool:
+        """Return whether it is to be asked: Django would leave out one that offers nothing."""
+        return bool(self.lookup_val) or super().has_output()
+
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
         """Return keys and names: the first ones, and those that are filtered by."""
         rows = self.rows(request, field.remote_field.model)
@@ -131,7 +135,7 @@ class ChosenImageFilter(KnownRowsFilter):
 
     def has_output(self) -> bool:
         """Return whether there is anything to say."""
-        return bool(self.lookup_choices)
+        return bool(self.lookup_val)
 
 
 class GalleryOwnersFilter(KnownRowsFilter):
