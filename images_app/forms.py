@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -11,14 +10,13 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
-from django.forms.boundfield import BoundField
-from django.forms.models import ModelChoiceIterator
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from images_app.access import Level
+from images_app.choices import FewChoicesField
 from images_app.conf import get_limits, get_settings
 from images_app.exceptions import ImagesAppError
 from images_app.ingest import ingest_image
@@ -47,43 +45,6 @@ class MultipleFileField(forms.FileField):
         """Answer with every file."""
         single = super().clean
         return [single(file, initial) for file in data] if data else [single(None, initial)]
-
-
-class _FirstChoices(ModelChoiceIterator):
-    """The first rows of a field, however many there are."""
-
-    def __iter__(self) -> Iterator[Any]:
-        if self.field.empty_label is not None:
-            yield ("", self.field.empty_label)
-        yield from map(self.choice, self.field.offered())
-
-
-class FewChoicesField(forms.ModelChoiceField):  # type: ignore[type-arg]
-    """Takes any row of its queryset; offers the first of them, and the one that is chosen."""
-
-    iterator = _FirstChoices
-    most = 50
-    more_text = gettext_lazy("Only the first %(number)d are offered.")
-    chosen: Any = None
-
-    def get_bound_field(self, form: Any, field_name: str) -> BoundField:
-        """Note what is chosen."""
-        bound = super().get_bound_field(form, field_name)
-        self.chosen = bound.value()
-        if not self.help_text and self.queryset[self.most :].exists():  # type: ignore[index]
-            bound.help_text = self.more_text % {"number": self.most}
-        return bound
-
-    def offered(self) -> list[Any]:
-        """Return the rows to choose from."""
-        rows: Any = self.queryset
-        first = list(rows[: self.most])
-        try:
-            others = rows.exclude(pk__in=[row.pk for row in first])
-            chosen = others.filter(**{self.to_field_name or "pk": self.chosen or None})
-            return [*chosen, *first]
-        except (TypeError, ValueError, ValidationError):
-            return first
 
 
 class GalleryField(FewChoicesField):

@@ -237,8 +237,9 @@ def test_links__are_all_reached_a_page_at_a_time(world):
     assert seen == list(newest)
     text = small(world.client, url + query).content.decode()
     back = re.search(r'href="(\?before=[^"]+)"', text)[1]
-    assert re.findall(r"link \d+(?=</h2>)", small(world.client, url + back).content.decode()) == (
-        seen[100:]
+    assert (
+        re.findall(r"link \d+(?=</h2>)", small(world.client, url + back).content.decode())
+        == (seen[100:])
     )
     first = ShareLink.objects.order_by("created_at", "id")[1]
     text = small(world.client, f"{url}?after={first.public_id}").content.decode()

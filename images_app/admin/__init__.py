@@ -7,6 +7,7 @@ from django.contrib import admin
 from images_app.admin.access_log import AccessEntryAdmin
 from images_app.admin.galleries import GalleryAdmin
 from images_app.admin.grant_list import GrantAdmin
+from images_app.admin.host_relations import ask_the_policy
 from images_app.admin.images import ImageAdmin
 from images_app.admin.items import GalleryItemAdmin
 from images_app.admin.links import ShareLinkAdmin
@@ -29,6 +30,7 @@ __all__ = [
     "ShareLinkAdmin",
 ]
 
+ask_the_policy()
 admin.site.register(Gallery, GalleryAdmin)
 admin.site.register(GalleryItem, GalleryItemAdmin)
 admin.site.register(Grant, GrantAdmin)

@@ -22,7 +22,6 @@ from images_app.models import Grant
 from images_app.renditions import rendition_url
 from images_app.views.authorise import is_reachable, viewer_of
 
-
 MOST_CONFIRMED = 200
 """How many rows are confirmed at once: as many as a list shows on one page, at most."""
 

@@ -106,7 +106,9 @@ class GrantAdmin(DiscreetAdminMixin, RelationWidgetsMixin, _ModelAdmin):
         galleries = visible_galleries(viewer, Right.SHARE, annotate=False).order_by()
         images = visible_images(viewer, Right.SHARE, annotate=False).order_by()
         theirs = Q(gallery__in=galleries.values("pk")) | Q(image__in=images.values("pk"))
-        return super().get_queryset(request).filter(theirs).select_related(*self.list_select_related)
+        return (
+            super().get_queryset(request).filter(theirs).select_related(*self.list_select_related)
+        )
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Return what is asked for; whom and what a grant is for stays as it is."""

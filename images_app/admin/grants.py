@@ -28,7 +28,7 @@ else:
 
 
 MOST_SHOWN = 20
-"""How many grants the page of a gallery or an image shows; the others are in a list of their own."""
+"""How many grants a gallery's or an image's page shows; the others are in a list of their own."""
 _MOST_NEW = 20
 
 
@@ -52,7 +52,9 @@ class GrantFormSet(_InlineFormSet):
         if not hasattr(self, "_queryset"):
             rows = super().get_queryset().order_by("-pk")
             # Not the newest ones of now: others may have given more meanwhile.
-            self._queryset = rows.filter(pk__in=self._sent()) if self.is_bound else rows[:MOST_SHOWN]
+            self._queryset = (
+                rows.filter(pk__in=self._sent()) if self.is_bound else rows[:MOST_SHOWN]
+            )
         return self._queryset
 
     def _sent(self) -> list[int]:

@@ -23,8 +23,12 @@ def may_read(request: HttpRequest, model: Any) -> bool:
 
 def known_rows(request: HttpRequest, model: Any) -> QuerySet[Any]:
     """Answer with the rows whose names this user may read; of users always themselves."""
-    if model is get_image_model():
-        return visible_images(viewer_of(request), annotate=False)
+    if issubclass(model, get_image_model()):
+        visible = visible_images(viewer_of(request), annotate=False)
+        if model is get_image_model():
+            return visible
+        extended: QuerySet[Any] = model._base_manager.filter(pk__in=visible.order_by().values("pk"))
+        return extended
     if model is Gallery:
         return visible_galleries(viewer_of(request), annotate=False)
     rows: QuerySet[Any] = model._default_manager.all()

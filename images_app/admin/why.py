@@ -22,8 +22,8 @@ from django.views.decorators.http import require_safe
 from images_app.access import UnlockedLink, Viewer
 from images_app.admin.reasons import NAMES, explainer, in_words
 from images_app.admin.relations import known_rows
+from images_app.choices import FewChoicesField
 from images_app.conf import get_policy, watermark_of
-from images_app.forms import FewChoicesField
 from images_app.models import Gallery, GalleryItem, ShareLink
 from images_app.sharing import shared_by
 from images_app.views.authorise import is_reachable, viewer_of, visible_images
