@@ -21,12 +21,14 @@ from images_app.models import ImageQuerySet, get_image_model
 if TYPE_CHECKING:  # generic for the type checker only
     _ModelChoiceField = forms.ModelChoiceField[Any]
     _ModelMultipleChoiceField = forms.ModelMultipleChoiceField[Any]
+    _Iterator: Any = object
 else:
+    _Iterator = ModelChoiceIterator
     _ModelChoiceField = forms.ModelChoiceField
     _ModelMultipleChoiceField = forms.ModelMultipleChoiceField
 
 
-class _FirstChoices(ModelChoiceIterator):
+class _FirstChoices(_Iterator):  # type: ignore[misc]
     """The first rows of a field, however many there are."""
 
     def __init__(self, field: Any) -> None:
@@ -98,6 +100,7 @@ class _OfViewer(FewChoicesField):
     kept: tuple[Any, ...] = ()  # what is there already, by the values of the field
     _is_made = False
     _form: Any = None
+    _queryset: Any
 
     def __init__(self, queryset: Any, **kwargs: Any) -> None:
         super().__init__(queryset, **kwargs)
@@ -115,7 +118,7 @@ class _OfViewer(FewChoicesField):
 
     @queryset.setter
     def queryset(self, rows: Any) -> None:
-        self._set_queryset(rows)
+        self._set_queryset(rows)  # type: ignore[attr-defined]
         self.is_given = self._is_made and rows is not None and bool(rows.query.where)
 
     def get_limit_choices_to(self) -> Any:
@@ -142,12 +145,12 @@ class _OfViewer(FewChoicesField):
         return self._limited().filter(self._named() | kept)
 
     def _limited(self) -> QuerySet[Any]:
-        rows = self._queryset
+        rows: QuerySet[Any] = self._queryset
         limit = super().get_limit_choices_to()
         if limit:
             # By their keys: conditions on other tables would find a row several times.
             rows = rows.filter(pk__in=rows.model._base_manager.complex_filter(limit).values("pk"))
-        return rows  # type: ignore[no-any-return]
+        return rows
 
     def _named(self) -> Q:
         """Return the condition under which an image may be offered with its title."""

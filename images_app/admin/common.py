@@ -10,7 +10,6 @@ from django.contrib.admin.utils import NestedObjects
 from django.db import router
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
-from django.http.response import HttpResponseBase
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -54,7 +53,7 @@ class DiscreetAdminMixin:
         model: Any = self.model  # type: ignore[attr-defined]
         collector = NestedObjects(using=router.db_for_write(model), origin=objs)
         collector.collect(objs)
-        gone = collector.model_objs.items()
+        gone: Any = collector.model_objs.items()
         counts = {str(kind._meta.verbose_name_plural): len(rows) for kind, rows in gone}
         lacking = {
             str(kind._meta.verbose_name)
@@ -73,7 +72,7 @@ class DiscreetAdminMixin:
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
-    ) -> HttpResponseBase | None:
+    ) -> Any:
         """Refuse to have more rows confirmed than one page and one form can hold."""
         if not self.confirmed_actions.isdisjoint(request.POST.getlist("action")):
             is_all = request.POST.get("select_across", "0") != "0"
@@ -82,10 +81,7 @@ class DiscreetAdminMixin:
                 text = _("Choose at most %(number)d at a time. Nothing was changed.")
                 messages.error(request, text % {"number": MOST_CONFIRMED})
                 return HttpResponseRedirect(request.get_full_path())
-        answer: HttpResponseBase | None = super().response_action(  # type: ignore[misc]
-            request, queryset, *args, **kwargs
-        )
-        return answer
+        return super().response_action(request, queryset, *args, **kwargs)  # type: ignore[misc]
 
 
 def _named(objs: Any) -> list[str]:

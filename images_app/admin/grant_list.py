@@ -179,7 +179,8 @@ class GrantAdmin(DiscreetAdminMixin, RelationWidgetsMixin, _ModelAdmin):
             chosen = [grant.pk for grant in grants[start : start + _AT_ONCE]]
             Grant.objects.filter(pk__in=chosen).update(ends_at=now)
         change: Any = [{"changed": {"fields": ["ends_at"]}}]
-        LogEntry.objects.log_actions(request.user.pk, grants, CHANGE, change)
+        user: Any = request.user
+        LogEntry.objects.log_actions(user.pk, grants, CHANGE, change)
         text = ngettext("%d grant is ended.", "%d grants are ended.", len(grants))
         messages.success(request, text % len(grants))
 
