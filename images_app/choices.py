@@ -58,10 +58,15 @@ class FewChoicesField(_ModelChoiceField):
         """Note what is chosen, and say so where not all is offered."""
         bound = super().get_bound_field(form, field_name)
         self.chosen = bound.value()
-        if self.allowed()[self.most :].exists():
+        if self._is_list() and self.allowed()[self.most :].exists():
             more = self.more_text % {"number": self.most}
             bound.help_text = f"{bound.help_text} {more}".strip()
         return bound
+
+    def _is_list(self) -> bool:
+        """Return whether the widget lists what is offered; others search, or take a key."""
+        widget = getattr(self.widget, "widget", self.widget)  # the admin wraps it
+        return isinstance(widget, forms.widgets.ChoiceWidget) and not hasattr(widget, "get_url")
 
     def allowed(self) -> QuerySet[Any]:
         """Return all rows that may be chosen."""

@@ -146,13 +146,14 @@ def create_link(  # noqa: PLR0913 (a link has many terms, each with a default)
 
 
 def _check_number(link: ShareLink) -> None:
-    """Refuse one more than the settings allow; others of the same person wait for this one."""
+    """Refuse one more than the settings allow; who shares the same meanwhile waits for this one."""
     limit = get_settings().max_share_links
     if not limit:
         return
     using = router.db_for_write(ShareLink)
-    makers = type(link.created_by)._base_manager.using(using).select_for_update()
-    list(makers.filter(pk=link.created_by_id).values_list("pk"))  # evaluated, or nothing is locked
+    subject = link.subject
+    rows = type(subject)._base_manager.using(using).select_for_update().filter(pk=subject.pk)
+    list(rows.values_list("pk"))  # evaluated, or nothing is locked
     theirs = ShareLink.objects.using(using).live().filter(created_by=link.created_by_id)
     if theirs.filter(gallery=link.gallery_id, image=link.image_id).count() >= limit:
         raise TooManyLinks(limit=limit)

@@ -122,6 +122,23 @@ def test_form__offers_a_bounded_number_and_what_is_chosen(make_user, mine, monke
     assert form_of(viewer, {"cover": newer[0].pk}).is_valid()
 
 
+def test_admin__that_searches_says_nothing_of_how_many(mine, make_image, monkeypatch):
+    make_image(name="newer.jpg", owner=mine.owner, color=(1, 2, 3))
+    monkeypatch.setattr(ImageChoiceField, "most", 1)
+    site = admin.AdminSite(name="elsewhere")
+    request = RequestFactory().get("/")
+    request.user = mine.owner
+    for kind, is_list in ((admin.ModelAdmin, False), (Radio, True)):
+        site.register(Gallery, kind)
+        html = str(site._registry[Gallery].get_form(request)())
+        assert ("Only the first 1 are offered." in html) is is_list
+        site.unregister(Gallery)
+
+
+class Radio(admin.ModelAdmin):
+    radio_fields = {"cover": admin.VERTICAL}
+
+
 def test_choices_of_the_field__have_no_titles(mine):
     choices = Gallery._meta.get_field("cover").get_choices()
     assert choices == [("", "---------"), (mine.pk, f"Image {mine.pk}")]

@@ -106,13 +106,15 @@ class KnownRowsFilter(admin.RelatedFieldListFilter):
         ordering = self.field_admin_ordering(field, request, model_admin)
         first = list(rows.order_by(*ordering)[: self.most + 1])
         self.has_more, first = len(first) > self.most, first[: self.most]
-        offered = {row.pk: str(row) for row in [*self._chosen(rows), *first]}
-        return list(offered.items())
+        name = field.target_field.attname
+        chosen = self._chosen(rows, name)
+        return list({getattr(row, name): str(row) for row in [*chosen, *first]}.items())
 
-    def _chosen(self, rows: QuerySet[Any]) -> list[Any]:
+    def _chosen(self, rows: QuerySet[Any], name: str) -> list[Any]:
         """Return the known ones of the rows that are filtered by."""
+        wanted = list(self.lookup_val or ())[: self.most or 1]
         try:
-            return list(rows.filter(pk__in=list(self.lookup_val or ())[: self.most or 1]))
+            return list(rows.filter(**{f"{name}__in": wanted})) if wanted else []
         except (TypeError, ValueError, ValidationError):
             return []
 
