@@ -159,6 +159,10 @@ class Settings:
     share_link_days: int = _doc(
         "Days that a share link lives, unless it says so itself.", default=30
     )
+    max_share_links: int = _doc(
+        "The most live share links of one person to one gallery or image; 0 is no bound.",
+        default=100,
+    )
     access_log: tuple[str, ...] = _doc(
         "What is written into the access log: `denial` (all that is refused), and what is let in: "
         "`page`, `gallery`, `rendition`, `original`, `link`. Empty: nothing is.",
@@ -307,6 +311,7 @@ def _problems(parsed: Settings) -> dict[str, bool]:
         "ORIGINAL_MAX_AGE": parsed.original_max_age < 0,
         "PAGE_SIZE": not 1 <= parsed.page_size <= 1000,  # noqa: PLR2004
         "SHARE_LINK_DAYS": not 1 <= parsed.share_link_days <= _MOST_DAYS,
+        "MAX_SHARE_LINKS": parsed.max_share_links < 0,
         "ACCESS_LOG": any(kind not in LOGGED for kind in parsed.access_log),
         "ACCESS_LOG_DAYS": not 1 <= parsed.access_log_days <= _MOST_DAYS,
     }

@@ -181,6 +181,16 @@ class TooManyGuesses(ImagesAppError):
     retry_after = 60
 
 
+class TooManyLinks(ImagesAppError):
+    """Who shares has as many live links to this as the settings allow."""
+
+    code = "too_many_links"
+    status_code = 409
+    public_message = gettext_noop(
+        "You have %(limit)s share links to this already. Revoke some of them first."
+    )
+
+
 class RenderFailed(ImagesAppError):
     """A kept original could not be decoded or encoded any more."""
 

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from images_app.access import Level
+from images_app.choices import FewChoicesField
 from images_app.conf import get_limits, get_settings
 from images_app.exceptions import ImagesAppError
 from images_app.ingest import ingest_image
@@ -46,11 +47,19 @@ class MultipleFileField(forms.FileField):
         return [single(file, initial) for file in data] if data else [single(None, initial)]
 
 
+class GalleryField(FewChoicesField):
+    """A gallery to add to; each page of a gallery leads to this field, with itself chosen."""
+
+    more_text = gettext_lazy(
+        "Only the first %(number)d are offered. For another gallery, open its page and add there."
+    )
+
+
 class UploadForm(forms.Form):
     """Adds images, to a gallery if one is chosen or given."""
 
     images = MultipleFileField(label=gettext_lazy("Files"))
-    gallery = forms.ModelChoiceField(
+    gallery = GalleryField(
         queryset=Gallery.objects.none(),
         required=False,
         label=gettext_lazy("Gallery"),
@@ -68,7 +77,7 @@ class UploadForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.only_gallery = gallery
         choice = self.fields["gallery"]
-        assert isinstance(choice, forms.ModelChoiceField)  # noqa: S101 (for the type checker)
+        assert isinstance(choice, GalleryField)  # noqa: S101 (for the type checker)
         if gallery is not None:
             del self.fields["gallery"]
         elif galleries is not None:
@@ -89,6 +98,12 @@ class UploadForm(forms.Form):
 
     failure: ImagesAppError | None = None
     """What kept a file out for which it is worth trying again: no fault of the file's."""
+
+    def public_ids(self) -> dict[str, str]:
+        """Return the public ids of the galleries that are offered, by the values of the choice."""
+        choice = self["gallery"].field
+        assert isinstance(choice, GalleryField)  # noqa: S101 (for the type checker)
+        return {str(row.pk): str(row.public_id) for row in choice.offered()}
 
     def ingest(self, owner: Any) -> list[AbstractImage]:
         """Let in what is good, in order; each refused file becomes an error of the form."""

@@ -20,8 +20,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from images_app.access import Access, Level, Right, UnlockedLink, Viewer
 from images_app.conf import get_policy, get_settings
-from images_app.database import on_commit
-from images_app.exceptions import TooManyGuesses, WrongPassword
+from images_app.database import atomic, database_of, on_commit
+from images_app.exceptions import TooManyGuesses, TooManyLinks, WrongPassword
 from images_app.models import (
     Gallery,
     GalleryQuerySet,
@@ -119,6 +119,7 @@ def create_link(  # noqa: PLR0913 (a link has many terms, each with a default)
     Raises:
         PermissionDenied: when the viewer may not share so much for so long.
         ValidationError: for values that make no sense.
+        TooManyLinks: when the viewer has as many live ones to it as the settings allow.
 
     """
     usual_end = timezone.now() + timedelta(days=get_settings().share_link_days)
@@ -140,10 +141,26 @@ def create_link(  # noqa: PLR0913 (a link has many terms, each with a default)
         raise PermissionDenied
     # Django would ask a copy whether there are gallery, image and user; the database knows.
     link.full_clean(exclude=_POINTS_AT, validate_constraints=False)
-    link.validate_constraints()
-    link.save()
-    _announce(link_created, link)
+    with atomic(ShareLink):
+        _check_number(link)
+        link.validate_constraints()
+        link.save()
+        _announce(link_created, link)
     return link, token
+
+
+def _check_number(link: ShareLink) -> None:
+    """Refuse one more than the settings allow; who shares the same meanwhile waits for this one."""
+    limit = get_settings().max_share_links
+    if not limit:
+        return
+    using = database_of(ShareLink)
+    subject = link.subject
+    rows = type(subject)._base_manager.using(using).select_for_update().filter(pk=subject.pk)
+    list(rows.values_list("pk"))  # evaluated, or nothing is locked
+    theirs = ShareLink.objects.using(using).live().filter(created_by=link.created_by_id)
+    if theirs.filter(gallery=link.gallery_id, image=link.image_id).count() >= limit:
+        raise TooManyLinks(limit=limit)
 
 
 def shows_links() -> bool:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from django.db import router, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from images_app.conf import get_settings, get_signer
-from images_app.database import atomic
+from images_app.database import atomic, database_of, on_commit
 from images_app.kept import delete_made
 from images_app.models import ImageQuerySet, Rendition, get_image_model
 from images_app.models.rendition import rendition_name
@@ -35,8 +34,8 @@ def trash(images: ImageQuerySet) -> int:
 
 def _trash_signed(model: Any, keys: list[int]) -> int:
     """Put a few images into the trash; the files of their renditions go after the commit."""
-    using = router.db_for_write(model)
-    with transaction.atomic(using=using):
+    using = database_of(model)
+    with atomic(model):
         rows = model._base_manager.using(using).filter(pk__in=keys, trashed_at=None)
         number: int = rows.update(trashed_at=timezone.now(), version=F("version") + 1)
         renditions = Rendition.objects.using(using)
@@ -47,7 +46,7 @@ def _trash_signed(model: Any, keys: list[int]) -> int:
         # Without signals, which would have each of them asked for its image again.
         gone = renditions.filter(pk__in=[row[0] for row in found])
         gone._raw_delete(using)  # noqa: SLF001
-        transaction.on_commit(lambda: delete_made(made), using=using, robust=True)
+        on_commit(model, lambda: delete_made(made), robust=True)
     return number
 
 

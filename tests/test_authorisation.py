@@ -893,7 +893,12 @@ ROWS: dict[str, str | tuple[int, int, int, int, int]] = {
     "admin:catch_all": (302, 302, 404, 404, 404),
     **{
         f"admin:{model}_{view}": (302, 302, 403, 200, 200)
-        for model in ("images_app_image", "images_app_gallery", "images_app_galleryitem")
+        for model in (
+            "images_app_image",
+            "images_app_gallery",
+            "images_app_galleryitem",
+            "images_app_grant",
+        )
         for view in ("changelist", "add", "change", "delete")
     },
     # Links and the access log are never added or changed there; entries are not deleted either.
@@ -920,6 +925,7 @@ ROWS: dict[str, str | tuple[int, int, int, int, int]] = {
             "image_history",
             "gallery_history",
             "galleryitem_history",
+            "grant_history",
             "sharelink_history",
             "image_why",
             "image_replace",
@@ -932,6 +938,7 @@ ROWS: dict[str, str | tuple[int, int, int, int, int]] = {
             "images_app_image",
             "images_app_gallery",
             "images_app_galleryitem",
+            "images_app_grant",
             "images_app_sharelink",
             "images_app_accessentry",
             "images_app_remote_remotesource",
@@ -1006,6 +1013,7 @@ def address(world):
         "images_app_image": image,
         "images_app_gallery": gallery,
         "images_app_galleryitem": gallery.items.first(),
+        "images_app_grant": Grant.objects.filter(gallery=gallery).first(),
         "images_app_sharelink": link,
         "images_app_accessentry": entry,
         "accounts_user": user,
@@ -1064,7 +1072,7 @@ def test_admin__takes_nothing_from_those_who_may_not(viewer_client, address, vie
     """POST to every URL of the app's admin: refused, and the records stay as they were."""
 
     def rows():
-        models = (Image, Gallery, AccessEntry, ShareLink.objects.live().model)
+        models = (Image, Gallery, Grant, AccessEntry, ShareLink.objects.live().model)
         return [model.objects.count() for model in models], ShareLink.objects.live().count()
 
     before = rows()

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from images_app import signals
 from images_app.access import Level, Right, UnlockedLink, Viewer
-from images_app.exceptions import TooManyGuesses, WrongPassword
+from images_app.exceptions import TooManyGuesses, TooManyLinks, WrongPassword
 from images_app.models import Gallery, Grant, Image, ShareLink
 from images_app.sharing import (
     change_password,
@@ -490,6 +490,37 @@ def test_change_password__counts_views_from_the_start(gallery, share):
     link.refresh_from_db()
     assert unlock(SessionStore(), link, "new")
     assert not unlock(SessionStore(), link, "new")
+
+
+def test_create_link__makes_no_more_live_ones_than_the_settings_allow(
+    gallery, share, settings, make_user
+):
+    """By one person, to one gallery or image: what has ended or is another's is not counted."""
+    settings.IMAGES_APP = {"MAX_SHARE_LINKS": 2}
+    links = [share(gallery) for _ in range(2)]
+    with pytest.raises(TooManyLinks) as caught:
+        share(gallery)
+    assert "2 share links" in caught.value.public_message % caught.value.params
+    assert ShareLink.objects.count() == 2
+    image = gallery.images.first()
+    share(image)
+    other = make_user("other")
+    Grant.objects.create(gallery=gallery, user=other, right="share")
+    create_link(Viewer(user=other), gallery)
+    revoke_link(links[0])
+    share(gallery)
+    with pytest.raises(TooManyLinks):
+        share(gallery)
+    _expire(links[1])
+    share(gallery)
+    settings.IMAGES_APP = {"MAX_SHARE_LINKS": 0}
+    share(gallery)
+
+
+def test_create_link__by_who_may_not_share_tells_nothing_of_others(gallery, make_user, settings):
+    settings.IMAGES_APP = {"MAX_SHARE_LINKS": 1}
+    with pytest.raises(PermissionDenied):
+        create_link(Viewer(user=make_user("stranger")), gallery)
 
 
 def test_create_link__is_refused_where_the_policy_shows_none(gallery, owner, settings):

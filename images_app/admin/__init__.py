@@ -6,6 +6,8 @@ from django.contrib import admin
 
 from images_app.admin.access_log import AccessEntryAdmin
 from images_app.admin.galleries import GalleryAdmin
+from images_app.admin.grant_list import GrantAdmin
+from images_app.admin.host_relations import ask_the_policy
 from images_app.admin.images import ImageAdmin
 from images_app.admin.items import GalleryItemAdmin
 from images_app.admin.links import ShareLinkAdmin
@@ -13,15 +15,25 @@ from images_app.models import (
     AccessEntry,
     Gallery,
     GalleryItem,
+    Grant,
     Image,
     ShareLink,
     get_image_model,
 )
 
-__all__ = ["AccessEntryAdmin", "GalleryAdmin", "GalleryItemAdmin", "ImageAdmin", "ShareLinkAdmin"]
+__all__ = [
+    "AccessEntryAdmin",
+    "GalleryAdmin",
+    "GalleryItemAdmin",
+    "GrantAdmin",
+    "ImageAdmin",
+    "ShareLinkAdmin",
+]
 
+ask_the_policy()
 admin.site.register(Gallery, GalleryAdmin)
 admin.site.register(GalleryItem, GalleryItemAdmin)
+admin.site.register(Grant, GrantAdmin)
 admin.site.register(ShareLink, ShareLinkAdmin)
 admin.site.register(AccessEntry, AccessEntryAdmin)
 if get_image_model() is Image:  # a host registers its own model, with ImageAdmin or a subclass

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from images_app.access import Level, Right, Viewer
 from images_app.admin.common import PolicyAdminMixin, admin_url, preview
 from images_app.admin.grants import GrantInline
-from images_app.admin.relations import RelationWidgetsMixin
+from images_app.admin.relations import GalleryOwnersFilter, RelationWidgetsMixin
 from images_app.admin.why import WhyMixin
 from images_app.models import Gallery, GalleryItem, get_image_model
 from images_app.sharing import may_give
@@ -33,6 +33,7 @@ else:
     _ModelAdmin = admin.ModelAdmin
 
 _STRIP = 12  # previews on a gallery's page
+_NAMED = 10  # galleries in one message
 
 
 def _visible_items(viewer: Viewer) -> QuerySet[GalleryItem]:
@@ -65,7 +66,7 @@ class GalleryAdmin(WhyMixin, PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin
     """Galleries."""
 
     list_display = ("title", "visibility", "owner", "number_of_images", "created_at")
-    list_filter = ("visibility", "created_at", ("owner", admin.RelatedOnlyFieldListFilter))
+    list_filter = ("visibility", "created_at", ("owner", GalleryOwnersFilter))
     unasked_relations = ("images", "items", "cover", "grants", "share_links")
     search_fields = ("title", "description")
     list_per_page = 50
@@ -74,6 +75,7 @@ class GalleryAdmin(WhyMixin, PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin
     readonly_fields = ("images_shown", "created_at", "updated_at")
     inlines = (GrantInline,)
     actions = ("change_visibility",)
+    confirmed_actions = PolicyAdminMixin.confirmed_actions | {"change_visibility"}
     fieldsets = (
         (
             None,
@@ -173,8 +175,9 @@ class GalleryAdmin(WhyMixin, PolicyAdminMixin, RelationWidgetsMixin, _ModelAdmin
         allowed = [each for each in galleries if may_give(viewer, each, Level.VIEW, None)]
         if len(allowed) < len(galleries):
             text = _("Left as it is, for you may not see every image in it, or not for good: %s")
-            left = (str(each) for each in galleries if each not in allowed)
-            messages.error(request, text % ", ".join(left))
+            left = [str(each) for each in galleries if each not in allowed]
+            shown = left[:_NAMED] + (["…"] if len(left) > _NAMED else [])
+            messages.error(request, text % ", ".join(shown))
         return allowed
 
     @admin.action(

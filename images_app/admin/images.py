@@ -29,7 +29,7 @@ from images_app.admin.replacing import ReplaceMixin
 from images_app.admin.trash import TrashMixin
 from images_app.admin.why import WhyMixin
 from images_app.forms import UploadForm
-from images_app.models import Gallery, GalleryQuerySet
+from images_app.models import Gallery
 from images_app.uploads import gated
 from images_app.views.adding import Uploader
 from images_app.views.authorise import viewer_of, visible_galleries, visible_images
@@ -38,6 +38,8 @@ if TYPE_CHECKING:  # generic for the type checker only
     _ModelAdmin = admin.ModelAdmin[Any]
 else:
     _ModelAdmin = admin.ModelAdmin
+
+_NAMED = 10  # galleries of one image in the list
 
 
 class AlternativeTextFilter(admin.SimpleListFilter):
@@ -96,9 +98,8 @@ class ImageAdmin(
 
     def _visible(self, request: HttpRequest, access: Any) -> QuerySet[Any]:
         viewer = viewer_of(request)
-        galleries = Prefetch(
-            "galleries", visible_galleries(viewer, annotate=False), to_attr="visible_galleries"
-        )
+        shown = visible_galleries(viewer, annotate=False)[: _NAMED + 1]
+        galleries = Prefetch("galleries", shown, to_attr="visible_galleries")
         return visible_images(viewer, access).select_related("owner").prefetch_related(galleries)
 
     @admin.display(description=gettext_lazy("preview"))
@@ -114,7 +115,8 @@ class ImageAdmin(
     @admin.display(description=gettext_lazy("galleries"))
     def galleries_shown(self, image: Any) -> str:
         """Name the galleries where the image hangs, as far as the viewer may see them."""
-        return ", ".join(gallery.title for gallery in image.visible_galleries) or "–"
+        titles = [gallery.title for gallery in image.visible_galleries]
+        return ", ".join(titles[:_NAMED] + ["…"] * (len(titles) > _NAMED)) or "–"
 
     @admin.display(description=gettext_lazy("size"), ordering="width")
     def dimensions(self, image: Any) -> str:
@@ -163,7 +165,7 @@ class ImageAdmin(
             "opts": self.opts,
             "title": _("Add images"),
             "form": form,
-            "uploader": Uploader(galleries=_public_ids(galleries), may_order=True),
+            "uploader": Uploader(galleries=form.public_ids(), may_order=True),
             "media": self.media + form.media,
             **(extra_context or {}),
         }
@@ -185,7 +187,3 @@ class ImageAdmin(
                 return filled
         view = "changelist" if self.has_view_or_change_permission(request) else "add"
         return admin_url(self.admin_site, self.model, view)
-
-
-def _public_ids(galleries: GalleryQuerySet) -> dict[str, str]:
-    return {str(key): str(public_id) for key, public_id in galleries.values_list("pk", "public_id")}

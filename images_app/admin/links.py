@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import quote
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -72,6 +77,7 @@ class ShareLinkAdmin(DiscreetAdminMixin, _ModelAdmin):
         "max_views",
         "last_view_at",
         "protected",
+        "why",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -105,6 +111,18 @@ class ShareLinkAdmin(DiscreetAdminMixin, _ModelAdmin):
     def protected(self, link: Any) -> bool:
         """Tell whether there is a password."""
         return bool(link.has_password)
+
+    @admin.display(description=gettext_lazy("what it opens"))
+    def why(self, link: Any) -> SafeString:
+        """Lead to the page that says what it opens, where that is among so many links."""
+        meta = link.subject._meta
+        names = f"{self.admin_site.name}:{meta.app_label}_{meta.model_name}_why"
+        try:
+            url = reverse(names, args=[quote(link.subject.pk)])
+        except NoReverseMatch:  # its admin is the host's own
+            return SafeString("–")
+        query = urlencode({"user": "", "link": link.public_id})
+        return format_html('<a href="{}?{}">{}</a>', url, query, _("Ask the policy"))
 
     @admin.action(description=gettext_lazy("Revoke selected share links"), permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:

@@ -23,8 +23,12 @@ def may_read(request: HttpRequest, model: Any) -> bool:
 
 def known_rows(request: HttpRequest, model: Any) -> QuerySet[Any]:
     """Answer with the rows whose names this user may read; of users always themselves."""
-    if model is get_image_model():
-        return visible_images(viewer_of(request), annotate=False)
+    if issubclass(model, get_image_model()):
+        visible = visible_images(viewer_of(request), annotate=False)
+        if model is get_image_model():
+            return visible
+        extended: QuerySet[Any] = model._base_manager.filter(pk__in=visible.order_by().values("pk"))
+        return extended
     if model is Gallery:
         return visible_galleries(viewer_of(request), annotate=False)
     rows: QuerySet[Any] = model._default_manager.all()
@@ -81,18 +85,70 @@ class RelationWidgetsMixin:
         return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
 
 
-class VisibleGalleriesFilter(admin.RelatedFieldListFilter):
-    """Offers, and filters by, the galleries that the viewer may see."""
+class KnownRowsFilter(admin.RelatedFieldListFilter):
+    """Offers the first of the rows that the viewer may know, and filters by any of those."""
+
+    template = "admin/images_app/known_rows_filter.html"
+    most = 20
+    has_more = False  # than are offered
+
+    def rows(self, request: HttpRequest, model: Any) -> QuerySet[Any]:
+        """Return the rows that may be named."""
+        return known_rows(request, model)
+
+    def has_output(self) -> bool:
+        """Return whether it is to be asked: Django would leave out one that offers nothing."""
+        return bool(self.lookup_val) or super().has_output()
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
-        """Answer with keys and titles."""
+        """Return keys and names: the first ones, and those that are filtered by."""
+        rows = self.rows(request, field.remote_field.model)
         ordering = self.field_admin_ordering(field, request, model_admin)
-        galleries = visible_galleries(viewer_of(request), annotate=False).order_by(*ordering)
-        return [(gallery.pk, str(gallery)) for gallery in galleries]
+        first = list(rows.order_by(*ordering)[: self.most + 1])
+        self.has_more, first = len(first) > self.most, first[: self.most]
+        name = field.target_field.attname
+        chosen = self._chosen(rows, name)
+        return list({getattr(row, name): str(row) for row in [*chosen, *first]}.items())
+
+    def _chosen(self, rows: QuerySet[Any], name: str) -> list[Any]:
+        """Return the known ones of the rows that are filtered by."""
+        wanted = list(self.lookup_val or ())[: self.most or 1]
+        try:
+            return list(rows.filter(**{f"{name}__in": wanted})) if wanted else []
+        except (TypeError, ValueError, ValidationError):
+            return []
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
-        """Answer for an invisible gallery as for an absent one."""
-        visible = {str(key) for key, _title in self.lookup_choices}
-        if not visible.issuperset(self.lookup_val or ()):
+        """Answer for an unknown row as for an absent one."""
+        known = {str(key) for key, _name in self.lookup_choices}
+        if not known.issuperset(self.lookup_val or ()):
             return queryset.none()
         return super().queryset(request, queryset)
+
+
+class VisibleGalleriesFilter(KnownRowsFilter):
+    """Offers, and filters by, the galleries that the viewer may see."""
+
+    def rows(self, request: HttpRequest, model: Any) -> QuerySet[Any]:
+        """Return them."""
+        return visible_galleries(viewer_of(request), annotate=False)
+
+
+class ChosenImageFilter(KnownRowsFilter):
+    """Says by which image the list is filtered, as a link to it asks; offers none."""
+
+    most = 0
+
+    def has_output(self) -> bool:
+        """Return whether there is anything to say."""
+        return bool(self.lookup_val)
+
+
+class GalleryOwnersFilter(KnownRowsFilter):
+    """Offers the owners of the galleries that the viewer may see, as the list does."""
+
+    def rows(self, request: HttpRequest, model: Any) -> QuerySet[Any]:
+        """Return them."""
+        galleries = visible_galleries(viewer_of(request), annotate=False).order_by()
+        owners: QuerySet[Any] = model._default_manager.filter(pk__in=galleries.values("owner"))
+        return owners

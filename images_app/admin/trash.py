@@ -15,6 +15,7 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
@@ -37,6 +38,7 @@ _ON_A_PAGE = 100
 class TrashMixin(_ModelAdmin):
     """Puts images into the trash where Django deletes, and shows what is in it."""
 
+    confirmed_actions: frozenset[str] = frozenset()  # it can be undone
     actions = ("delete_selected",)  # by its name in the place of Django's, which deletes for good
     change_list_template = "admin/images_app/images_with_trash.html"
     delete_confirmation_template = "admin/images_app/trash_confirmation.html"
@@ -64,6 +66,13 @@ class TrashMixin(_ModelAdmin):
             "%d image was moved to the trash.", "%d images were moved to the trash.", len(images)
         )
         messages.success(request, text % len(images))
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Name what was chosen: nothing goes with it, for the trash keeps all that hangs on it."""
+        names = [f"{capfirst(self.opts.verbose_name)}: {image}" for image in objs]
+        return names, {str(self.opts.verbose_name_plural): len(names)}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """Move one image to the trash."""

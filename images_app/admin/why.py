@@ -22,6 +22,7 @@ from django.views.decorators.http import require_safe
 from images_app.access import UnlockedLink, Viewer
 from images_app.admin.reasons import NAMES, explainer, in_words
 from images_app.admin.relations import known_rows
+from images_app.choices import FewChoicesField
 from images_app.conf import get_policy, watermark_of
 from images_app.models import Gallery, GalleryItem, ShareLink
 from images_app.sharing import shared_by
@@ -33,8 +34,13 @@ else:
     _ModelAdmin = admin.ModelAdmin
 
 
-class LinkField(forms.ModelChoiceField):  # type: ignore[type-arg]
-    """A share link, by what it shows and for whom."""
+class LinkField(FewChoicesField):
+    """A share link, by what it shows and for whom; one that is not offered, by its page."""
+
+    more_text = gettext_lazy(
+        "Only the newest %(number)d are offered. The pages of the others, among all share links, "
+        "lead here."
+    )
 
     def label_from_instance(self, obj: Any) -> str:
         """Answer with the words of one choice."""

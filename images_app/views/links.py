@@ -18,6 +18,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods
 
 from images_app.access import Level, Right
+from images_app.exceptions import TooManyLinks
 from images_app.forms import LinkPasswordForm, ShareLinkForm
 from images_app.models import ShareLink
 from images_app.sharing import (
@@ -34,12 +35,15 @@ from images_app.views.authorise import (
     visible_galleries,
     visible_images,
 )
+from images_app.views.keyset import keyset_page
 from images_app.views.pages import absent
 from images_app.views.session_user import session_user
 
 _page = require_http_methods(["GET", "HEAD", "POST"])
 _action = require_http_methods(["POST"])
 _Rows = Callable[..., Any]
+_ORDER = ("-created_at", "-id")
+_ON_A_PAGE = 50
 
 
 @form_gated()
@@ -48,7 +52,7 @@ def links(request: HttpRequest) -> HttpResponseBase:
     """List all live links to what the viewer may share."""
     if not session_user(request).is_authenticated:
         return absent(request)
-    return _respond(request, {"links": shared_by(viewer_of(request))})
+    return _respond(request, _page_of(request, shared_by(viewer_of(request))))
 
 
 @sensitive_post_parameters("password")
@@ -74,20 +78,22 @@ def _share(request: HttpRequest, rows: _Rows, kind: str, public_id: UUID) -> Htt
     if subject is None or not offers_links(request):
         return absent(request)
     form = ShareLinkForm(request.POST if request.method == "POST" else None)
-    url = ""
+    url, status = "", int(HTTPStatus.BAD_REQUEST)
     if request.method == "POST" and form.is_valid():
         try:
             _link, token = create_link(viewer, subject, **form.terms())
         except PermissionDenied:
             form.add_error(None, _("You can give no more than you have yourself, nor for longer."))
+        except TooManyLinks as error:
+            form.add_error(None, _(error.public_message) % error.params)
+            status = error.status_code
         else:
             # Shown this once, and kept nowhere: not in a message, whose store would hold it.
             url = request.build_absolute_uri(reverse("images_app:shared", args=[token]))
             form = ShareLinkForm()
-    shown = shared_by(viewer).filter(**{kind: subject})
-    context = {"subject": subject, "form": form, "links": shown, "new_url": url}
-    status = HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK
-    return _respond(request, context, status)
+    shown = _page_of(request, shared_by(viewer).filter(**{kind: subject}))
+    context = {"subject": subject, "form": form, "new_url": url, **shown}
+    return _respond(request, context, status if form.errors else HTTPStatus.OK)
 
 
 @form_gated()
@@ -145,6 +151,15 @@ def _find(request: HttpRequest, public_id: UUID) -> ShareLink | None:
 def _back(link: ShareLink) -> HttpResponseRedirect:
     view = "gallery_links" if link.gallery_id is not None else "image_links"
     return HttpResponseRedirect(reverse(f"images_app:{view}", args=[link.subject.public_id]))
+
+
+def _page_of(request: HttpRequest, found: Any) -> dict[str, Any]:
+    """Return the links of one page, newest first, and what leads to its neighbours."""
+    asked = request.GET
+    page = keyset_page(
+        found, _ORDER, _ON_A_PAGE, after=asked.get("after"), before=asked.get("before")
+    )
+    return {"page": page, "links": page.rows}
 
 
 def _respond(

@@ -164,6 +164,15 @@ def test_links__no_more_than_one_has(client_of, gallery, make_user, make_image):
     assert not ShareLink.objects.exists()
 
 
+def test_links__too_many_are_refused_in_words(client_of, owner, gallery, link, settings):
+    settings.IMAGES_APP = {"MAX_SHARE_LINKS": 1}
+    response = client_of(owner).post(pages_of(gallery)[0], TERMS)
+    assert response.status_code == 409
+    assert "You have 1 share links to this already." in response.content.decode()
+    assert "new-url" not in response.content.decode()
+    assert list(ShareLink.objects.all()) == [link]
+
+
 def test_links__watermarks_are_offered_where_there_are_any(client_of, owner, gallery, settings):
     client, page = client_of(owner), pages_of(gallery)[0]
     assert b"watermark" not in client.get(page).content

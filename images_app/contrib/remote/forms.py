@@ -14,6 +14,7 @@ from images_app.contrib.remote.conf import get_remote
 from images_app.contrib.remote.sources import fetch_image
 from images_app.contrib.remote.targets import LONGEST_URL
 from images_app.exceptions import ImagesAppError
+from images_app.forms import GalleryField
 from images_app.models import AbstractImage, Gallery, GalleryQuerySet
 
 MOST_URLS = 10  # in one request
@@ -28,7 +29,7 @@ class FetchForm(forms.Form):
         max_length=MOST_URLS * (LONGEST_URL + 2),
         widget=forms.Textarea(attrs={"rows": 5, "cols": 80, "spellcheck": "false"}),
     )
-    gallery = forms.ModelChoiceField(
+    gallery = GalleryField(
         queryset=Gallery.objects.none(),
         required=False,
         label=gettext_lazy("Gallery"),
