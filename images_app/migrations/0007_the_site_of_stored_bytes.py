@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('images_app', '0005_location'),
+        ('images_app', '0006_grants_by_holder_and_subject'),
     ]
 
     operations = [
