@@ -12,7 +12,7 @@ from images_app.engines.base import Header, Inspection, Output
 from images_app.engines.color import dominant_color, flatten, harden
 from images_app.engines.exif import read_camera, read_location, read_orientation, read_taken_at
 from images_app.engines.film import Film, count_frames, loop_option
-from images_app.engines.opening import check_whole_jpeg, load, open_image
+from images_app.engines.opening import check_whole_jpeg, decodes_of_jpeg, load, open_image
 from images_app.engines.resizing import Cut, Decoded, resize_all, whole
 from images_app.engines.splicing import whole_file
 from images_app.engines.structure import count_scans, count_texts
@@ -76,7 +76,7 @@ class PillowEngine:
             # Counted first: the decoder works on every part as soon as it opens the file.
             view = whole_file(file)
             head = view.read(2)
-            scans = count_scans(view) if head == _JPEG_HEAD else 1
+            scans = count_scans(view) * decodes_of_jpeg(view) if head == _JPEG_HEAD else 1
             texts = count_texts(view) if head == _PNG_HEAD else 0
             with _open(file, formats) as image:
                 return Header(

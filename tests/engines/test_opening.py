@@ -86,6 +86,15 @@ def test_jpeg__that_breaks_off_between_two_scans_is_damaged():
         assert refusal_of(content[: tables if tables > scans[0] else at]) == "damaged"
 
 
+def test_jpeg__without_an_end_counts_the_scans_of_every_decode():
+    content = jpeg(progressive=True)
+    one, other = (
+        ENGINE.read_header(io.BytesIO(each), ALL, max_pixels=10**6).scans
+        for each in (content, content.removesuffix(END))
+    )
+    assert other == 3 * one == 3 * len(scans_of(content))
+
+
 # --- PNG ----------------------------------------------------------------------------------------
 
 
