@@ -199,7 +199,7 @@ class _KeyText(Func):
     """
 
     arity = 1
-    output_field = CharField()  # type: ignore[assignment]
+    output_field = CharField()
 
     def as_sql(self, compiler: Any, connection: Any, **_context: Any) -> Any:  # type: ignore[override]
         """Concatenate, which makes text of anything; MySQL's CAST would bring a collation."""
