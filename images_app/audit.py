@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
+from secrets import randbelow
+from threading import Lock
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +38,38 @@ _PRUNE_EVERY = 3600.0  # seconds between two looks of one process at entries tha
 _PRUNE_AGAIN = 10.0  # where the last look left some
 _PRUNED_AT_ONCE = 5000
 _next_prune = 0.0
+
+
+class _Strangers:
+    """How many denials of strangers this process may still write: they cost them nothing."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._minute, self._written, self._left_out = 0, 0, 0
+
+    def may_write(self) -> bool:
+        """Return whether one more is written, and log how many were not in the last minutes."""
+        settings = get_settings()
+        minute = int(time.monotonic() // 60)
+        with self._lock:
+            if minute != self._minute:
+                self._tell()
+                self._minute, self._written = minute, 0
+            is_drawn = settings.access_log_sample <= 1 or not randbelow(settings.access_log_sample)
+            most = settings.access_log_strangers
+            if is_drawn and (not most or self._written < most):
+                self._written += 1
+                return True
+            self._left_out += is_drawn
+            return False
+
+    def _tell(self) -> None:
+        if self._left_out:
+            logger.warning("code=denials_left_out number=%s", self._left_out)
+            self._left_out = 0
+
+
+_strangers = _Strangers()
 
 
 def allowed(
@@ -101,6 +135,8 @@ def _entry(viewer: Viewer, kind: Kind, public_id: UUID, level: Level, **values: 
 def _announce(entry: AccessEntry, name: str) -> None:
     access_decided.send_robust(sender=AccessEntry, entry=entry)
     if name not in get_settings().access_log:
+        return
+    if name == _DENIAL and entry.user_id is None and not _strangers.may_write():
         return
     with _apart():
         entry.save(force_insert=True)

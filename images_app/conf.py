@@ -169,6 +169,16 @@ class Settings:
         default=(),
     )
     access_log_days: int = _doc("Days that an entry of the access log is kept.", default=90)
+    access_log_strangers: int = _doc(
+        "The most denials of people who are not logged in that one process writes into the access "
+        "log in a minute; 0 is no bound.",
+        default=60,
+    )
+    access_log_sample: int = _doc(
+        "Of the denials of people who are not logged in, one of so many is written, by chance; 1 "
+        "is each.",
+        default=1,
+    )
 
 
 @cache
@@ -314,6 +324,8 @@ def _problems(parsed: Settings) -> dict[str, bool]:
         "MAX_SHARE_LINKS": parsed.max_share_links < 0,
         "ACCESS_LOG": any(kind not in LOGGED for kind in parsed.access_log),
         "ACCESS_LOG_DAYS": not 1 <= parsed.access_log_days <= _MOST_DAYS,
+        "ACCESS_LOG_STRANGERS": parsed.access_log_strangers < 0,
+        "ACCESS_LOG_SAMPLE": parsed.access_log_sample < 1,
     }
 
 

@@ -205,6 +205,7 @@ def unlock(session: SessionBase, link: ShareLink, password: str = "") -> bool:
     """
     row = ShareLink.objects.live().filter(pk=link.pk, password_version=link.password_version)
     if link.has_password and not row.not_resting(timezone.now()).exists():
+        _mend_time(row, timezone.now())
         raise TooManyGuesses
     is_right = not link.has_password or check_password(password, link.password)
     now = timezone.now()  # after the hash, which takes its time
@@ -225,6 +226,14 @@ def _count_wrong(awake: ShareLinkQuerySet, now: datetime) -> bool:
     is_fresh = Q(last_wrong_at__isnull=True) | Q(last_wrong_at__lte=now - REST)
     counted = Case(When(is_fresh, then=Value(1)), default=F("wrong_guesses") + 1)
     return bool(awake.update(wrong_guesses=counted, last_wrong_at=now))
+
+
+def _mend_time(row: ShareLinkQuerySet, now: datetime) -> None:
+    """Have a link rest from now on, where a clock that was ahead would have it rest longer.
+
+    Its wrong guesses still count. Clocks of two servers differ a little, so a little is let be.
+    """
+    row.filter(last_wrong_at__gt=now + REST).update(last_wrong_at=now)
 
 
 def _remember(session: SessionBase, link: ShareLink) -> None:

@@ -29,6 +29,15 @@ def current_window(lifetime: int) -> Window:
     return Window(start=start, stop=start + length, expires_at=start + lifetime)
 
 
+def is_current(expires_at: int, lifetime: int) -> bool:
+    """Return whether what was handed out still works, and can have been handed out by now.
+
+    What a clock made that was ahead would else work until that clock's time has come.
+    """
+    now = time.time()
+    return now < expires_at <= now + lifetime
+
+
 def checked_lifetime(lifetime: int) -> int:
     """Answer with a lifetime that can be halved.
 

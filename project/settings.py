@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 from images_app.storages import private_storages
@@ -21,10 +24,17 @@ def _secret_key() -> str:
     path = VAR_DIR / "secret_key"
     if not path.exists():
         VAR_DIR.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(get_random_secret_key())
-    return path.read_text()
+        # Exclusively: nothing that somebody has put there is written to, nor where a link leads.
+        with suppress(FileExistsError):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(get_random_secret_key())
+    for _ in range(100):  # another process may have made it, and not written it yet
+        if key := path.read_text():
+            return key
+        time.sleep(0.02)
+    message = f"{path} is empty: delete it, and another key is made."
+    raise ImproperlyConfigured(message)
 
 
 SECRET_KEY = _secret_key()

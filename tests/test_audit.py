@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import uuid
@@ -37,6 +38,7 @@ INSERT = 'INSERT INTO "images_app_accessentry"'
 def no_pruning(monkeypatch):
     """The first entry of a process looks for old ones, which would count as queries."""
     monkeypatch.setattr(audit, "_next_prune", math.inf)
+    monkeypatch.setattr(audit, "_strangers", audit._Strangers())
 
 
 @pytest.fixture
@@ -733,3 +735,71 @@ def test_policy__one_that_shows_nothing_has_reasons_too(log, make_user, image, w
     trash(image)
     ask(client, urls["thumb"])
     assert [entry[4] for entry in told()] == ["forbidden", "absent", "trashed"]
+
+
+# --- what strangers can make it grow by -----------------------------------------------------------
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """Moves the process's time on by some seconds."""
+    now = [1000.0]
+    monkeypatch.setattr(audit.time, "monotonic", lambda: now[0])
+
+    def move(seconds):
+        now[0] += seconds
+
+    return move
+
+
+def refusals(client, number) -> None:
+    for _ in range(number):
+        ask(client, f"/images/{uuid.uuid4()}/")
+        ask(client, f"/originals/{uuid.uuid4()}/1.jpg")
+
+
+def test_strangers__write_so_many_denials_in_a_minute(log, later, caplog):
+    log("denial", ACCESS_LOG_STRANGERS=3)
+    heard = []
+
+    def hear(entry, **kwargs):
+        heard.append(entry)
+
+    access_decided.connect(hear)
+    try:
+        refusals(client_for(None), 5)
+    finally:
+        access_decided.disconnect(hear)
+    assert AccessEntry.objects.count() == 3
+    assert len(heard) == 10  # announced is each
+    later(60)
+    refusals(client_for(None), 1)
+    assert AccessEntry.objects.count() == 5
+    assert "code=denials_left_out number=7" in caplog.text
+
+
+def test_strangers__leave_room_for_people_who_are_known(log, later, viewer, image):
+    log("denial", ACCESS_LOG_STRANGERS=1)
+    refusals(client_for(None), 3)
+    for _ in range(4):
+        ask(client_for(viewer), image.original_url)
+    assert AccessEntry.objects.filter(user=viewer).count() == 4
+    assert AccessEntry.objects.filter(user=None).count() == 1
+
+
+@pytest.mark.parametrize(("most", "written"), [(0, 200), (50, 50)])
+def test_strangers__without_a_bound_or_with_one(log, later, most, written):
+    log("denial", ACCESS_LOG_STRANGERS=most)
+    refusals(client_for(None), 100)
+    assert AccessEntry.objects.count() == written
+
+
+def test_strangers__one_of_so_many_by_chance(log, later, monkeypatch, caplog):
+    log("denial", ACCESS_LOG_SAMPLE=4)
+    drawn = itertools.cycle([0, 1, 2, 3])
+    monkeypatch.setattr(audit, "randbelow", lambda number: next(drawn))
+    refusals(client_for(None), 10)
+    assert AccessEntry.objects.count() == 5
+    later(60)
+    refusals(client_for(None), 1)
+    assert "denials_left_out" not in caplog.text

@@ -28,6 +28,7 @@ from images_app.models import (
     Grant,
     Image,
     PartialUpload,
+    Rendition,
     ShareLink,
     find_visible,
 )
@@ -718,6 +719,36 @@ def test_watermarks__of_links_are_on_what_they_lend(client, marking, world, user
     for state, mark in (("private", "client"), ("twice", "client"), ("public", ""), ("loose", "")):
         level = image_level(user, state)
         unexpected += unexpected_forms(client, world, state, level, mark)
+    assert unexpected == []
+
+
+# Where only PREVIEW is marked "low": who may have which mark of the ladder, by level.
+UNUSED = {None: set(), Level.PREVIEW: set(), Level.VIEW: {""}, Level.ORIGINAL: {"", *MARKS}}
+
+
+@pytest.mark.parametrize("is_signing", [False, True])
+@pytest.mark.parametrize("user", ["anonymous", "previewer", "member", "downloader"])
+def test_watermarks__that_hold_nobody_are_not_made_for_anybody(
+    client, world, settings, user, is_signing
+):
+    """Else each size could be had, and made, once more for each mark in the settings."""
+    settings.IMAGES_APP = {"WATERMARKS": MARKS, "WATERMARK_LEVELS": {"preview": "low"}}
+    if is_signing:
+        settings.IMAGES_APP["SIGNING"] = {"BACKEND": "images_app.signing.DjangoSigner"}
+    world.log_in(client, user)
+    unexpected = []
+    for state in ("private", "public"):
+        level = image_level(user, state)
+        viewer = asking_of(world, user, client)
+        seen = Image.objects.visible_to(viewer, Level.PREVIEW).filter(title=state).first()
+        image = seen or world.images[state]
+        for mark in ("", *MARKS):
+            url = rendition_url(image, "ladder", watermark=mark, sign=is_signing and bool(seen))
+            made = Rendition.objects.count()
+            status = status_of(client, "GET", url)
+            due = 200 if mark in UNUSED[level] else 404
+            if status != due or (due == 404 and Rendition.objects.count() != made):
+                unexpected.append((state, mark, status, due))
     assert unexpected == []
 
 

@@ -69,6 +69,8 @@ def test_defaults__of_an_empty_dict_are_safe():
         "share_link_days": 30,
         "access_log": (),
         "access_log_days": 90,
+        "access_log_strangers": 60,
+        "access_log_sample": 1,
     }
     assert isinstance(conf.get_policy(), DefaultPolicy)
     assert isinstance(conf.get_engine(), BoundedEngine)

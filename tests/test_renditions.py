@@ -337,8 +337,11 @@ def lease_of(image, spec, seconds):
     )
 
 
-def test_lease__of_the_living_is_waited_for_then_busy(make_image, spec, settings, renders):
+def test_lease__of_the_living_is_waited_for_then_busy(
+    make_image, spec, settings, renders, monkeypatch
+):
     settings.IMAGES_APP = {"RENDER_PATIENCE": 1}
+    monkeypatch.setattr("images_app.renditions.single_flight.LEASE", 60)
     image = make_image()
     lease_of(image, spec, 60)
     started = time.monotonic()
@@ -358,6 +361,27 @@ def test_lease__of_the_dead_is_taken_over(make_image, spec, renders):
     assert 0.4 < time.monotonic() - started < 5
     assert renders == [spec.width]
     assert not RenditionLease.objects.exists()
+
+
+@pytest.mark.parametrize("ahead", [11, 3600, 86400 * 365])
+def test_lease__of_a_clock_that_was_ahead_is_taken_over(make_image, spec, renders, ahead):
+    """No lease can end so late, so none would ever be renewed or given back."""
+    image = make_image()
+    lease_of(image, spec, ahead)
+    started = time.monotonic()
+    assert read(locate_rendition(image, spec))
+    assert time.monotonic() - started < 5
+    assert renders == [spec.width]
+    assert not RenditionLease.objects.exists()
+
+
+def test_lease__of_a_clock_that_is_a_little_ahead_is_waited_for(make_image, spec, renders):
+    """Clocks of two hosts never agree to the millisecond."""
+    image = make_image()
+    lease_of(image, spec, 7)
+    other = get_settings().presets["ladder"].spec(320, "avif")
+    assert make_renditions(image, [spec, other]) == 1
+    assert renders == [other.width]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -460,7 +484,8 @@ def test_several__are_made_from_one_decode(make_image, monkeypatch, rendition_fi
     assert not RenditionLease.objects.exists()
 
 
-def test_several__leave_to_others_what_they_are_at(make_image, spec, renders):
+def test_several__leave_to_others_what_they_are_at(make_image, spec, renders, monkeypatch):
+    monkeypatch.setattr("images_app.renditions.single_flight.LEASE", 60)
     image = make_image()
     other = get_settings().presets["ladder"].spec(320, "avif")
     lease_of(image, spec, 60)

@@ -34,6 +34,7 @@ from images_app.trash import restore, trash
 from tests.databases import connection
 
 PREVIEW, VIEW, ORIGINAL = Level
+NOW = timezone.now()
 MARKS = {"WATERMARKS": {"proof": {"text": "PROOF"}, "client": {"text": "CLIENT"}}}
 
 
@@ -337,6 +338,23 @@ def test_unlock__never_more_than_ten_in_any_minute(gallery, share, monkeypatch):
             pass
     assert len(counted) > 20
     assert all(sum(t <= other < t + 60 for other in counted) <= 10 for t in counted)
+
+
+@pytest.mark.parametrize("ahead", [3600, 86400 * 365])
+def test_unlock__wrong_guesses_of_a_clock_that_was_ahead_rest_a_minute(
+    gallery, share, monkeypatch, ahead
+):
+    link, session, start = share(gallery, password="right", never_ends=True), SessionStore(), NOW
+    monkeypatch.setattr(timezone, "now", lambda: start + timedelta(seconds=ahead))
+    for _ in range(10):
+        with pytest.raises(WrongPassword):
+            unlock(session, link, "wrong")
+    for seconds in (0, 30, 59):  # from the first try on after the clock was put right
+        monkeypatch.setattr(timezone, "now", lambda s=seconds: start + timedelta(seconds=s))
+        with pytest.raises(TooManyGuesses):
+            unlock(session, link, "right")
+    monkeypatch.setattr(timezone, "now", lambda: start + timedelta(seconds=60))
+    assert unlock(session, link, "right")
 
 
 def test_unlock__right_guesses_do_not_count(gallery, share):

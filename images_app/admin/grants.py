@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from images_app.access import Access, Level, Right, Viewer
 from images_app.admin.relations import RelationWidgetsMixin
+from images_app.admin.times import UnchangedTimesForm
 from images_app.models import Grant
 from images_app.sharing import may_give
 from images_app.views.authorise import is_reachable, viewer_of
@@ -81,6 +82,7 @@ class GrantInline(RelationWidgetsMixin, _TabularInline):
     """Who else may see it."""
 
     model = Grant
+    form = UnchangedTimesForm
     formset = GrantFormSet
     template = "admin/images_app/grants.html"
     extra = 0

@@ -26,6 +26,7 @@ from images_app.admin.relations import (
     may_read,
 )
 from images_app.admin.replacing import ReplaceMixin
+from images_app.admin.times import UnchangedTimesForm
 from images_app.admin.trash import TrashMixin
 from images_app.admin.why import WhyMixin
 from images_app.forms import UploadForm
@@ -82,6 +83,7 @@ class ImageAdmin(
     list_per_page = 50
     ordering = ("-created_at", "-id")
     raw_id_fields = known_only_fields = ("owner",)
+    form = UnchangedTimesForm
     readonly_fields = ("large_preview", "facts", "galleries_shown", "created_at", "updated_at")
     inlines = (GrantInline,)
     fieldsets = (

@@ -105,10 +105,14 @@ def least_level(access: Access, watermark: str) -> Access:
     """Answer with the level that it takes to have bytes of a level under this watermark.
 
     Who is held to a mark at that level needs a higher one for the bytes without, or with another.
+    A mark to which nobody is held who sees so much takes ORIGINAL: else everybody could have each
+    size made once more for each mark that is configured.
     """
     if isinstance(access, Right):
         return access
-    enough = (level for level in Level if level >= access)
+    enough = [level for level in Level if level >= access]
+    if watermark and watermark not in map(watermark_of, enough):
+        return Level.ORIGINAL
     return next(level for level in enough if watermark_of(level) in {"", watermark})
 
 

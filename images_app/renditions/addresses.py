@@ -17,6 +17,7 @@ from images_app.conf import (
 )
 from images_app.meanings import Meaning, meanings
 from images_app.models import AbstractImage
+from images_app.models.querysets import least_level
 from images_app.presets import what_was_meant
 from images_app.specs import (
     CONTENT_TYPES,
@@ -145,8 +146,9 @@ def signed_sources(
     held_to = known_watermark(image)
     wanted = held_to if watermark is None else watermark
     signer, found = get_signer(), sources(image, preset, wanted)
-    # Who may have the picture without a mark may have it with one.
-    is_allowed = known_level(image) >= preset.level and held_to in {"", wanted}
+    # By the same rule as the policy's: who is held to none may have those that others are held to.
+    least: Any = preset.level if held_to == wanted else least_level(preset.level, wanted)
+    is_allowed = known_level(image) >= least and held_to in {"", wanted}
     if signer is None or not is_allowed:
         return found
     return [

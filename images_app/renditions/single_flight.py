@@ -11,10 +11,11 @@ import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import Error, IntegrityError, connections
+from django.db.models import Q
 from django.utils import timezone
 
 from images_app.database import atomic, database_of
@@ -25,6 +26,7 @@ logger = logging.getLogger("images_app.renditions")
 
 Identity = dict[str, Any]
 LEASE = 5.0  # seconds until a silent holder counts as dead
+_AHEAD = 2  # leases; what ends later was made by a clock that was wrong, not one a little ahead
 
 
 @contextmanager
@@ -67,7 +69,7 @@ def _take(identities: Sequence[Identity], holder: uuid.UUID) -> list[Identity]:
     for identity in identities:
         key = identity["fingerprint"], identity["format"]
         if key not in ours:
-            dead = RenditionLease.objects.filter(**identity, ends_at__lte=now)
+            dead = RenditionLease.objects.filter(~_is_alive(now), **identity)
             if dead.update(**values) == 1:
                 ours.add(key)
     return [each for each in identities if (each["fingerprint"], each["format"]) in ours]
@@ -90,4 +92,9 @@ def _keep(holder: uuid.UUID, done: threading.Event) -> None:
 
 def is_leased(identity: Identity) -> bool:
     """Tell whether somebody is at it, and alive."""
-    return RenditionLease.objects.filter(**identity, ends_at__gt=timezone.now()).exists()
+    return RenditionLease.objects.filter(_is_alive(timezone.now()), **identity).exists()
+
+
+def _is_alive(now: datetime) -> Q:
+    """Return the condition for leases that have not ended, and end no later than any can."""
+    return Q(ends_at__gt=now, ends_at__lte=now + _AHEAD * timedelta(seconds=LEASE))

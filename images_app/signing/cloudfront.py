@@ -9,12 +9,12 @@ from base64 import b64encode
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from django.http import HttpRequest
 
+from images_app.signing.base import is_spelled_plainly
 from images_app.windows import checked_lifetime, current_window
 
 ORIGIN_HEADER = "X-Images-Origin-Secret"
@@ -78,7 +78,7 @@ class CloudFrontSigner:
     def verify(self, request: HttpRequest) -> float | None:
         """See Signer; the expiry has been taken off, so nothing may be kept."""
         given = request.headers.get(ORIGIN_HEADER, "")
-        if not self._origin_secret or not given or not _is_spelled_plainly(request):
+        if not self._origin_secret or not given or not is_spelled_plainly(request):
             return None
         is_ours = hmac.compare_digest(given.encode(), self._origin_secret.encode())
         return time.time() if is_ours else None
@@ -99,16 +99,3 @@ def _is_known_to_cloudfront(key: Any) -> bool:
     if isinstance(key, rsa.RSAPrivateKey):
         return key.key_size == _RSA_BITS
     return isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1)
-
-
-def _is_spelled_plainly(request: HttpRequest) -> bool:
-    """Tell whether the path came as we write it.
-
-    CloudFront chooses by the path as it is spelled whether it asks for a signature: `%2F`
-    for a slash may be none of its patterns, and would still lead here.
-    """
-    scope = getattr(request, "scope", {})
-    said = (scope.get("raw_path"), request.META.get("RAW_URI"), request.META.get("REQUEST_URI"))
-    raw: Any = next(filter(None, said), "")
-    path = raw.decode("latin-1") if isinstance(raw, bytes) else raw
-    return bool(path.partition("?")[0] == quote(request.path))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-import time
 from urllib.parse import unquote
 
 from django.conf import settings
 from django.http import HttpRequest
 
-from images_app.signing.base import text_of
-from images_app.windows import checked_lifetime, current_window
+from images_app.signing.base import is_spelled_plainly, text_of
+from images_app.windows import checked_lifetime, current_window, is_current
 
 # The whole query, so that there is one way only to write a URL.
 _QUERY = re.compile(r"s=([A-Za-z0-9_-]{32})\.([0-9]{10})")
@@ -48,13 +47,13 @@ class DjangoSigner:
     def verify(self, request: HttpRequest) -> float | None:
         """See Signer."""
         found = _QUERY.fullmatch(request.META.get("QUERY_STRING", ""))
-        if found is None:
+        if found is None or not is_spelled_plainly(request):
             return None
         given, expires = found[1], int(found[2])
         is_ours = [
             hmac.compare_digest(given, _signature(key, request.path, expires)) for key in self._keys
         ]
-        return expires if any(is_ours) and time.time() < expires else None
+        return expires if any(is_ours) and is_current(expires, self._lifetime) else None
 
 
 def _signature(key: bytes, path: str, expires: int) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-import time
 from urllib.parse import unquote
 
 from django.http import HttpRequest
 from django.utils.http import http_date
 
-from images_app.signing.base import text_of
-from images_app.windows import checked_lifetime, current_window
+from images_app.signing.base import is_spelled_plainly, text_of
+from images_app.windows import checked_lifetime, current_window, is_current
 
 # MD5 has 128 bits, of which the last letter holds two: others would be second spellings.
 _QUERY = re.compile(r"s=([A-Za-z0-9_-]{21}[AQgw])\.([0-9]{10})\.([A-Za-z0-9-]{24})")
@@ -54,11 +53,11 @@ class SecureLinkSigner:
     def verify(self, request: HttpRequest) -> float | None:
         """See Signer."""
         found = _QUERY.fullmatch(request.META.get("QUERY_STRING", ""))
-        if found is None:
+        if found is None or not is_spelled_plainly(request):
             return None
         given, expires, date = found[1], int(found[2]), found[3]
         is_ours = hmac.compare_digest(given, self._signature(request.path, expires, date))
-        return expires if is_ours and time.time() < expires else None
+        return expires if is_ours and is_current(expires, self._lifetime) else None
 
     def _signature(self, path: str, expires: int, date: str) -> str:
         text = f"{self._secret} {expires} {date} {path} {self._secret}"

@@ -71,7 +71,8 @@ def ask(client: Client, method: str, url: str, headers: Mapping[str, str] | None
     """Send one request and read the whole answer; an error of a view is an answer too."""
     client.raise_request_exception = False
     secure = bool(settings.SECURE_SSL_REDIRECT)
-    response: Any = client.generic(method, url, secure=secure, headers=dict(headers or {}))
+    given: Any = {"RAW_URI": url}  # as it was sent, or no signature holds
+    response: Any = client.generic(method, url, secure=secure, headers=dict(headers or {}), **given)
     # Read to its end, for then Django's client leaves the connection of a test alone.
     body = b"".join(response.streaming_content) if response.streaming else response.content
     return Answer(

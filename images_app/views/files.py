@@ -28,6 +28,7 @@ from images_app.http import (
     plain_response,
     read_only,
     representation_headers,
+    safe_filename,
 )
 from images_app.models.access_entry import Kind, Reason
 from images_app.renditions import (
@@ -128,7 +129,7 @@ def _decided_rendition(
     return Representation(
         content_type=CONTENT_TYPES[spec.format],
         etag=_etag(version, file_name, spec),
-        filename=f"{image.title or public_id}.{EXTENSIONS[spec.format]}",
+        filename=_offered_name(image.title, public_id, EXTENSIONS[spec.format]),
         is_public=found.is_public,
         is_negotiated=len(meaning.specs) > 1,
         max_age=min(preset.max_age for preset in meaning.presets),
@@ -177,6 +178,11 @@ def _etag(version: str, file_name: str, spec: RenditionSpec) -> str:
     return f'W/"{version}-{file_name.partition(".")[0]}-{EXTENSIONS[spec.format]}"'
 
 
+def _offered_name(name: str, otherwise: object, extension: str) -> str:
+    """Return the name for saving: of the other one, where nothing of the first can stand in it."""
+    return f"{safe_filename(name) or otherwise}.{extension}"
+
+
 @_image_bytes
 def original(request: HttpRequest, *, public_id: UUID, file_name: str) -> Representation | None:
     """Send an original; with ``?download`` for saving."""
@@ -193,7 +199,9 @@ def original(request: HttpRequest, *, public_id: UUID, file_name: str) -> Repres
         content_type=image.content_type,
         etag=f'"{image.version}-original"',
         # The client's name, with our extension: a JPEG never comes back as a page.
-        filename=f"{PurePosixPath(image.file_name or file_name).stem}.{EXTENSIONS[image.format]}",
+        filename=_offered_name(
+            PurePosixPath(image.file_name).stem, image.version, EXTENSIONS[image.format]
+        ),
         # What a browser cannot show would only confuse it.
         is_attachment="download" in request.GET or image.format in FOREIGN_FORMATS,
         is_public=found.is_public,

@@ -74,7 +74,7 @@ def resumable_part(request: HttpRequest, *, public_id: UUID) -> HttpResponseBase
     """Tell how far an upload is, take its next part, or forget it; of others' nothing is told."""
     viewer = viewer_of(request)
     upload = find_upload(viewer.user, public_id)
-    if upload is None:
+    if upload is None or not may_add(viewer, upload.gallery):
         raise Http404
     match method_of(request):
         case "HEAD":
@@ -104,8 +104,6 @@ def _forget(request: HttpRequest, upload: PartialUpload) -> HttpResponseBase:
 
 def _go_on(request: HttpRequest, viewer: Viewer, upload: PartialUpload) -> HttpResponseBase:
     """Take a part, after all that can be known of it before it is read."""
-    if not may_add(viewer, upload.gallery):
-        raise Http404
     if request.content_type != PART_TYPE:
         raise UploadRefused("unsupported")
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from django.core.files import File
@@ -695,3 +695,28 @@ def test_foreign__is_shown_converted_and_only_saved_as_it_is(
     for source in sources(image, get_settings().presets["ladder"]):
         shown = opened(body(mine.get(source.url)))
         assert shown.format.lower() == source.format
+
+
+@pytest.mark.parametrize("title", [".", "..", " . ", "...", "\u202e", "\n", "/"])
+def test_title__that_is_no_name_is_offered_as_the_id(make_image, make_user, client_of, title):
+    owner = make_user("owner-of-it")
+    image = make_image(owner=owner, fields={"title": title})
+    for url, extension in ((rendition_url(image, "thumb"), "jpg"), (image.original_url, "jpg")):
+        response = client_of(owner).get(url)
+        response.close()
+        offered = response["Content-Disposition"].partition("filename=")[2].strip('"')
+        assert offered not in {extension, f".{extension}", f"_.{extension}x"}
+        assert PurePosixPath(offered).stem.strip(". ")
+
+
+@pytest.mark.parametrize("file_name", [".jpg", "..jpg", "...jpg", "..", ""])
+def test_file_name__that_is_no_name_is_offered_as_the_version(
+    make_image, make_user, client_of, file_name
+):
+    owner = make_user("owner-of-it")
+    image = make_image(owner=owner)
+    Image.objects.update(file_name=file_name)
+    response = client_of(owner).get(f"{image.original_url}?download")
+    response.close()
+    offered = response["Content-Disposition"].partition("filename=")[2].strip('"')
+    assert offered in {"1.jpg", "jpg.jpg"}

@@ -461,3 +461,26 @@ def test_database__that_is_locked_is_a_503(tus, monkeypatch, files):
         assert code_of(tus.patch(url, 0, b"x")) == (503, "storage_unavailable")
     assert files() == []
     assert tus.offset(url) == 0
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PATCH", "DELETE"])
+def test_part__is_absent_when_the_right_to_add_is_gone(tus, gallery, make_user, method):
+    url = tus.begun(10)
+    gallery.owner = make_user("another")
+    gallery.save()
+    absent = tus.ask(method, f"{URL}{uuid.uuid4()}/", b"x" * 10, Upload_Offset=0)
+    refused = tus.ask(method, url, b"x" * 10, Upload_Offset=0)
+    assert refused.status_code == 404
+    assert (dict(refused.headers), refused.content) == (dict(absent.headers), absent.content)
+    assert PartialUpload.objects.get().offset == 0  # it goes with UPLOAD_DAYS
+
+
+def test_part__without_a_gallery_is_absent_for_former_staff(client_of, make_user):
+    staff = make_user("staff", is_staff=True, permissions=["add_image"])
+    client = client_of(staff)
+    begun = client.post(URL, headers={**VERSION, "Upload-Length": "10"})
+    url = begun.headers["Location"]
+    assert client.head(url, headers=VERSION).status_code == 200
+    staff.user_permissions.clear()
+    assert client.head(url, headers=VERSION).status_code == 404
+    assert client.delete(url, headers=VERSION).status_code == 404
