@@ -25,7 +25,7 @@ from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from images_app.exceptions import StorageUnavailable
-from images_app.models import Installation, Rendition, get_image_model
+from images_app.models import AbstractImage, Installation, Rendition, get_image_model
 from images_app.storages.filesystem import PARTIAL_PREFIX
 
 logger = logging.getLogger("images_app.ownership")
@@ -193,7 +193,11 @@ def _complaints(alias: str) -> Iterator[str]:
 
 
 def _lacks_mark(alias: str) -> bool:
-    """Return whether a storage should have a mark and has none; an unused one needs none."""
+    """Return whether a storage should have a mark and has none.
+
+    An empty one needs none, unless originals should be there: what is recorded of renditions can
+    go, for they are made again.
+    """
     with _asking(alias) as storage:
         if _marks(storage):
             return False
@@ -201,7 +205,7 @@ def _lacks_mark(alias: str) -> bool:
             is_empty = _is_empty(storage)
         except NotImplementedError:  # nothing to look with, so nothing is ever marked
             return False
-    return not is_empty or any(True for _name in _recorded(alias))
+    return not is_empty or _originals(alias).exists()
 
 
 def _is_empty(storage: Storage) -> bool:
@@ -271,12 +275,16 @@ def _database() -> str:
 
 def _recorded(alias: str) -> Iterator[str]:
     """Yield names that records say are in a storage, the oldest and the newest ones."""
-    originals = get_image_model()._base_manager.filter(storage_alias=alias)
+    originals = _originals(alias)
     for order in ("pk", "-pk"):
         names = originals.order_by(order).values_list("storage_name", flat=True)
         yield from names[: _LOOKED_AT // 2]
     made = Rendition.objects.filter(storage_alias=alias).select_related("image")
     yield from (row.storage_name for row in made.order_by("-pk")[:_LOOKED_AT])
+
+
+def _originals(alias: str) -> QuerySet[AbstractImage]:
+    return get_image_model()._base_manager.filter(storage_alias=alias)
 
 
 def _forget(*, setting: str, **_: Any) -> None:

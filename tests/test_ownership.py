@@ -338,6 +338,21 @@ def test_unmarked__storage_of_another_place_is_no_reason_to_forget(unmarked, set
     assert not mark_if_known("images")
 
 
+def test_unmarked__new_place_for_renditions_forgets_the_old_ones(pictures, settings, tmp_path):
+    """As docs/how-to/storages.md says: they are made again there."""
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "image_renditions": {
+            "BACKEND": "images_app.storages.PrivateFileSystemStorage",
+            "OPTIONS": {"location": tmp_path / "new place", "allow_overwrite": True},
+        },
+    }
+    assert fix() == 0
+    assert not Rendition.objects.exists()
+    make_renditions(pictures[0], specs_for(pictures[0], [get_settings().presets["thumb"]]))
+    assert marks("image_renditions") == {name_of()}
+
+
 # --- how much may go --------------------------------------------------------------------------
 
 

@@ -74,7 +74,8 @@ def judge(path: str) -> dict[str, object]:
     with os.fdopen(reader, "rb") as pipe:
         said = pipe.read()
     _, status = os.waitpid(child, 0)
-    left = [file for file in (FOLDER / "private").rglob("*") if file.is_file()]
+    found = (FOLDER / "private").glob("*/[!.]*/**/*")  # but for the marks
+    left = [file for file in found if file.is_file()]
     shutil.rmtree(FOLDER / "private", ignore_errors=True)
     if not said:
         return {"verdict": f"died {status}", "seconds": LONGEST, "memory": 0, "left": len(left)}

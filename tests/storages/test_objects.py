@@ -10,12 +10,14 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from importlib.util import find_spec
+from uuid import uuid4
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
 from django.core.files.base import ContentFile, File
 
-from images_app.storages import save_exactly
+from images_app.ownership import Mark, _marks, _write
+from images_app.storages import rename, save_exactly, stored_length
 from tests.parts import need
 from tests.storages.between import between, send
 from tests.storages.cloudservers import BUCKET, azure_options, azure_server, google_server
@@ -125,6 +127,35 @@ PLAIN = str.maketrans(dict.fromkeys("[]-", "_"))
 def content_of(storage, name):
     with storage.open(name) as file:
         return file.read()
+
+
+def test_rename__keeps_the_bytes_and_replaces_what_is_there(stored):
+    storage, name = stored
+    new = f".images-app-quarantine/2026-01-01/{name}"
+    storage.save(new, ContentFile(b"left by a run that was killed"))
+    rename(storage, name, new)
+    assert content_of(storage, new) == CONTENT
+    assert not storage.exists(name)
+    with pytest.raises(FileNotFoundError):
+        rename(storage, name, new)
+    assert content_of(storage, new) == CONTENT
+
+
+def test_mark__is_written_listed_and_raised(make):
+    storage = make(location="marked")
+    first, second = (Mark(site=uuid4(), runs=runs) for runs in (0, 1))
+    assert _marks(storage) == set()
+    for mark in (first, second, second):
+        _write(storage, mark)
+    assert _marks(storage) == {first, second}
+    storage.delete(first.name)
+    assert _marks(storage) == {second}
+
+
+def test_stored_length__is_known_from_a_range(stored, store):
+    storage, name = stored
+    with closing(storage.open_range(name, 5, 9)) as part:
+        assert stored_length(part) == (None if store[0] == "azure" else TOTAL)
 
 
 # What an operation costs: the methods of its requests. An S3 server that is not AWS is asked
