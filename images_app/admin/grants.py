@@ -10,10 +10,10 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from images_app.access import Access, Level, Right, Viewer
+from images_app.admin.common import admin_url
 from images_app.admin.relations import RelationWidgetsMixin
 from images_app.admin.times import UnchangedTimesForm
 from images_app.models import Grant
@@ -110,7 +110,7 @@ class GrantInline(RelationWidgetsMixin, _TabularInline):
         if not (may_read and self._may_share(request, obj)):
             return ""
         lookup = f"{fk.name}__{fk.target_field.name}__exact"
-        url = reverse(f"{self.admin_site.name}:images_app_grant_changelist")
+        url = admin_url(self.admin_site, Grant, "changelist")
         return f"{url}?{urlencode({lookup: obj.pk})}"
 
     def has_add_permission(self, request: HttpRequest, obj: Any) -> bool:  # type: ignore[override]
