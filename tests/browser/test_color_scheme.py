@@ -27,8 +27,10 @@ HOSTS = {
     "dark": ("", "html { color-scheme: dark; background: #111; color: #eee }"),
     "light with a dark part": (
         "",
-        "body { background: #fff; color: #222 }"
-        "main { color-scheme: dark; background: #111; color: #eee }",
+        (
+            "body { background: #fff; color: #222 }"
+            "main { color-scheme: dark; background: #111; color: #eee }"
+        ),
     ),
 }
 IS_DARK = {
