@@ -101,6 +101,15 @@ def test_record__is_read_where_it_is_written(settings, model):
         assert manager.using("another").all().db == "another"
 
 
+@pytest.mark.parametrize("name", ["image", "gallery"])
+def test_relation__is_followed_where_it_is_written(settings, make_gallery, name):
+    item = make_gallery(images=1).items.get()
+    settings.DATABASE_ROUTERS = ["tests.test_databases.Elsewhere"]  # where nothing can be read
+    assert getattr(item, name).pk == getattr(item, f"{name}_id")
+    item.image.refresh_from_db()
+    item.gallery.refresh_from_db()
+
+
 def test_ingest__that_fails_leaves_nothing_whatever_the_database(make_user, files, monkeypatch):
     """The transaction has to be in the database that is written to, or the record would stay."""
 

@@ -6,6 +6,12 @@ from typing import Any, Self
 
 from django.db import models, router
 from django.db.models import Case, CharField, F, FilteredRelation, Q, Value, When
+from django.db.models.fields.related_descriptors import (
+    ForwardManyToOneDescriptor,
+    ForwardOneToOneDescriptor,
+)
+from django.db.models.signals import class_prepared
+from django.dispatch import receiver
 
 from images_app.access import Access, Level, Right, Viewer
 from images_app.conf import get_policy, watermark_of
@@ -99,6 +105,33 @@ class WrittenModel(models.Model):
     class Meta:
         abstract = True
         base_manager_name = "objects"  # for what others point at, and for reading again
+
+
+class _FollowedWhereWritten:
+    """Reads what a record points at from the database that it is written to."""
+
+    def get_queryset(self, **hints: Any) -> Any:
+        """See Django's ForwardManyToOneDescriptor."""
+        rows: Any = super().get_queryset(**hints)  # type: ignore[misc]
+        return rows.using(router.db_for_write(rows.model, **hints)) if hints else rows
+
+
+class _ToOne(_FollowedWhereWritten, ForwardManyToOneDescriptor):  # type: ignore[type-arg]
+    pass
+
+
+class _OneToOne(_FollowedWhereWritten, ForwardOneToOneDescriptor):  # type: ignore[type-arg]
+    pass
+
+
+@receiver(class_prepared)
+def _follow_where_written(sender: Any, **_: Any) -> None:
+    """Do so for every relation of our records: a swapped image has the base manager of its host."""
+    if issubclass(sender, WrittenModel):
+        for field in sender._meta.local_fields:
+            if field.many_to_one or field.one_to_one:
+                descriptor = _OneToOne if field.one_to_one else _ToOne
+                setattr(sender, field.name, descriptor(field))
 
 
 def least_level(access: Access, watermark: str) -> Access:

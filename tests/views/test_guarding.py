@@ -164,6 +164,63 @@ def test_view__while_nothing_can_be_written(client_of, owner, table, failure, fi
     assert files() == before
 
 
+# --- a real server, see tests/wire/test_database_away.py ----------------------------------------
+
+
+@pytest.fixture
+def postgresql():
+    if connection.vendor != "postgresql":
+        pytest.skip("needs PostgreSQL: IMAGES_TEST_DATABASE=postgresql")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_server__that_takes_no_writes(postgresql, client_of, owner, table, files):
+    client, before = client_of(owner), files()
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    try:
+        for name, method, url, values in table:
+            response = getattr(client, method)(url, **values)
+            if (name, method) == ("add_images", "post"):
+                assert (response.status_code, "Retry-After" in response.headers) == (503, True)
+            elif (name, method) == ("order_images", "post") or (
+                name,
+                method,
+            ) in WRITING:  # it locks the gallery's row
+                assert_told(name, method, response)
+            else:
+                assert response.status_code < 400, (name, method)
+            response.close()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_read_only = off")
+    assert files() == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_server__that_goes_away(postgresql, client_of, owner, table):
+    import psycopg
+
+    client, values = client_of(owner), connection.settings_dict
+    place = {"host": values["HOST"], "port": values["PORT"], "user": values["USER"]}
+    with psycopg.connect(**place, dbname="postgres", autocommit=True) as other:
+        other.execute(f'ALTER DATABASE "{values["NAME"]}" ALLOW_CONNECTIONS false')
+        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+        other.execute(ended, [values["NAME"]])
+        try:
+            for name, method, url, given in table:  # on the dead connection
+                assert_told(name, method, getattr(client, method)(url, **given))
+            for name, method, url, given in table:  # and where there is none to be had
+                connection.close()
+                assert_told(name, method, getattr(client, method)(url, **given))
+            health = client.get("/readyz")
+            assert (health.status_code, "Retry-After" in health.headers) == (503, True)
+        finally:
+            other.execute(f'ALTER DATABASE "{values["NAME"]}" ALLOW_CONNECTIONS true')
+    connection.close()
+    assert client.get(table[0][2]).status_code == 200
+
+
 def test_view__goes_on_when_the_database_is_back(client_of, owner, table):
     client = client_of(owner)
     for name, method, url, values in table:

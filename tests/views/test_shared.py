@@ -282,10 +282,13 @@ def test_shared__a_failure_of_ours_tells_nobody_the_address(
     def fail(*args, **kwargs):
         raise RuntimeError("out of order")
 
+    def keep(rollback, using):
+        rolled_back.append(rollback)
+
     url = share()
     monkeypatch.setattr("images_app.views.shared.find_link", fail)
     with monkeypatch.context() as patched:  # the test's own transaction must go on
-        patched.setattr("django.db.transaction.set_rollback", rolled_back.append)
+        patched.setattr("django.db.transaction.set_rollback", keep)
         response = client.get(url)
     assert rolled_back == [True]
     assert (response.status_code, response["Cache-Control"]) == (500, "no-store")
