@@ -59,6 +59,7 @@ def test_defaults__of_an_empty_dict_are_safe():
         "max_gallery_images": 0,
         "upload_days": 1,
         "trash_days": 30,
+        "quarantine_days": 30,
         "render_at_upload": False,
         "max_decodes": 0,
         "render_patience": 10,
