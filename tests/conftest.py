@@ -68,6 +68,15 @@ ABOUT_THE_DEMO = (
     "tests/project/test_login.py::test_demo__",
 )
 """Tests of the demo's own command."""
+NOT_IN_MARIADB = (
+    # It has no unique index of some rows: that there is one level for each, only the forms see to.
+    "tests/models/test_grant.py::test_database__takes_the_same_only_once",
+    "tests/models/test_grant.py::test_database__has_one_level_but_several_rights",
+    # To its usual collation, capitals are no other letters.
+    "tests/models/test_grant.py::test_database__knows_levels_and_rights[right-values3-False]",
+    "tests/models/test_image.py::test_database__refuses[{'format': 'JPEG'}]",
+)
+"""Constraints that MariaDB cannot hold; told in docs/how-to/databases.md."""
 
 
 def pytest_collection_modifyitems(items):
@@ -76,6 +85,8 @@ def pytest_collection_modifyitems(items):
         _allow_databases(item)
         if DATABASE != DEFAULT_DB_ALIAS and item.nodeid.startswith(ABOUT_THE_DEMO):
             item.add_marker(pytest.mark.skip(reason="the demo has one database, the default one"))
+        if WANTED == "mariadb" and item.nodeid.startswith(NOT_IN_MARIADB):
+            item.add_marker(pytest.mark.skip(reason="MariaDB cannot hold it"))
     if STORAGE == "filesystem":
         return
     for item in items:
