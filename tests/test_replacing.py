@@ -10,7 +10,7 @@ from django.db.models import F
 from PIL import ExifTags
 
 from images_app.conf import get_settings
-from images_app.exceptions import BytesGone, UploadRefused
+from images_app.exceptions import BytesGone, StorageUnavailable, UploadRefused
 from images_app.models import CameraData, Image, Rendition
 from images_app.renditions import locate_rendition, make_renditions, rendition_url, specs_for
 from images_app.replacing import replace_original
@@ -81,7 +81,7 @@ def test_replacing__that_cannot_be_recorded_changes_nothing(image, files, monkey
 
     monkeypatch.setattr(Image, "full_clean", fail)
     before, kept = Image.objects.values().get(), files()
-    with pytest.raises(DatabaseError):
+    with pytest.raises(StorageUnavailable):
         replace_original(image, upload(**NEW))
     assert (Image.objects.values().get(), files()) == (before, kept)
 
