@@ -25,7 +25,7 @@ from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from images_app.exceptions import StorageUnavailable
-from images_app.models import AbstractImage, Installation, Rendition, get_image_model
+from images_app.models import AbstractImage, ImageQuerySet, Installation, Rendition, get_image_model
 from images_app.storages.filesystem import PARTIAL_PREFIX
 
 logger = logging.getLogger("images_app.ownership")
@@ -284,7 +284,7 @@ def _recorded(alias: str) -> Iterator[str]:
 
 
 def _originals(alias: str) -> QuerySet[AbstractImage]:
-    return get_image_model()._base_manager.filter(storage_alias=alias)
+    return ImageQuerySet(get_image_model()).filter(storage_alias=alias)
 
 
 def _forget(*, setting: str, **_: Any) -> None:

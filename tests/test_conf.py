@@ -295,7 +295,7 @@ def test_backend__that_is_something_else_is_refused(settings, key):
     [
         ({"memory_bytes": "1GB"}, "memory_bytes is a whole number, 1 or more"),
         ({"cpu_seconds": 0}, "cpu_seconds is a whole number, 1 or more"),
-        ({"python": "/no"}, "there is no interpreter '/no'; set python"),
+        ({"python": "/no"}, "there is no interpreter '/no' of this Python"),
         ({"backend": BOUNDED}, "backend is an engine that decodes by itself"),
     ],
     ids=str,

@@ -7,8 +7,10 @@ import uuid
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from images_app.models.querysets import WrittenModel
 
-class Installation(models.Model):
+
+class Installation(WrittenModel):
     """One row; the same id stands beside the bytes. See ``images_app.ownership``."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)

@@ -162,7 +162,7 @@ def test_override__reads_no_body_for_its_token(their_client, owner, gallery, mon
     large = io.BytesIO(b"x" * 4 * 2**20)
     headers = {**TUS, "X-HTTP-Method-Override": "DELETE"}
     response = stranger.post(url, {"file": large}, headers=headers)
-    assert (response.status_code, spooled) == (413, [])
+    assert (response.status_code, spooled) == (415, [])
     assert PartialUpload.objects.exists()
 
 

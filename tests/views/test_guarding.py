@@ -72,7 +72,8 @@ def requests(gallery, image, link, token, partial):
     to = reverse("images_app:upload", query=into)
     yield "upload", "post", to, {"data": {"file": upload(color=(9, 8, 7))}}
     yield "upload_place", "get", reverse("images_app:upload_place", query=into), {}
-    begin = {"headers": {**TUS, "Upload-Length": "9"}}
+    plain = {"data": b"", "content_type": "application/octet-stream"}
+    begin = {**plain, "headers": {**TUS, "Upload-Length": "9"}}
     yield "resumable", "post", reverse("images_app:resumable", query=into), begin
     part = reverse("images_app:resumable_part", args=[partial.public_id])
     yield "resumable_part", "patch", part, {"data": b"123456789", **PART}
