@@ -11,7 +11,7 @@ RUN := $(VENV)/bin/python
 SLOWEST := --durations=10 --durations-min=1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-slow test-storages check locks matrix bench mutate docs messages lock build clean
+.PHONY: help demo test test-slow test-storages test-databases check locks matrix matrix-databases bench mutate docs messages lock build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,10 +38,15 @@ test-slow: $(VENV)/.ready ## what takes longer: a real browser, real servers, th
 	$(RUN) -m pytest -m "slow and not alone" -n auto --dist loadfile $(SLOWEST)
 	$(RUN) -m pytest -m "slow and alone" $(SLOWEST)
 
-STORED := tests/test_ingest.py tests/test_housekeeping.py tests/test_renditions.py tests/test_forms.py tests/test_people.py tests/test_tasks.py tests/test_asgi.py tests/test_trash.py tests/test_replacing.py tests/test_moving.py tests/uploads tests/views tests/management tests/models
+STORED := tests/test_ingest.py tests/test_housekeeping.py tests/test_renditions.py tests/test_forms.py tests/test_people.py tests/test_tasks.py tests/test_asgi.py tests/test_trash.py tests/test_replacing.py tests/test_moving.py tests/test_ownership.py tests/uploads tests/views tests/management tests/models
+RECORDED := $(STORED) tests/test_sharing.py tests/test_audit.py tests/test_databases.py
 test-storages: $(VENV)/.ready ## what touches bytes, once more on S3 and on the database
 	IMAGES_TEST_STORAGE=s3 $(RUN) -m pytest -q -n auto $(STORED)
 	IMAGES_TEST_STORAGE=database $(RUN) -m pytest -q -n auto $(STORED)
+
+test-databases: $(VENV)/.ready ## what touches records, with the app on a second database and beside a copy that lags
+	IMAGES_TEST_DATABASE=second $(RUN) -m pytest -q -n auto $(RECORDED)
+	IMAGES_TEST_DATABASE=replica $(RUN) -m pytest -q -n auto $(RECORDED)
 
 check: $(VENV)/.ready ## ruff, mypy, imports, migrations, generated docs
 	$(VENV)/bin/ruff format --check .
@@ -59,6 +64,9 @@ locks: ## every lock into an empty environment, on Python 3.11 and 3.13
 VERSIONS ?= 3.11 3.13
 matrix: ## the suite on Django 5.2 with Python 3.11, and on Django 6.1 with Python 3.13
 	bash tests/matrix.sh $(VERSIONS)
+
+matrix-databases: $(VENV)/.ready ## what touches records on PostgreSQL and MariaDB, with and without USE_TZ (needs their servers)
+	bash tests/databases.sh $(RUN)
 
 $(BENCH_VENV)/.ready: benchmarks/requirements.txt
 	$(PYTHON) -m venv --clear $(BENCH_VENV)

@@ -68,6 +68,7 @@ def test_defaults__of_an_empty_dict_are_safe():
         "original_max_age": 600,
         "page_size": 100,
         "share_link_days": 30,
+        "max_share_links": 100,
         "access_log": (),
         "access_log_days": 90,
         "access_log_strangers": 60,
