@@ -826,7 +826,10 @@ def test_changing__an_image_is_for_who_may(viewer_client, world, viewer):
 
 
 def test_unfinished_uploads__are_nobody_elses(client, world):
-    made = PartialUpload.objects.create(owner=world.users["gallery owner"], length=10)
+    gallery = world.galleries["private"]
+    made = PartialUpload.objects.create(
+        owner=world.users["gallery owner"], gallery=gallery, length=10
+    )
     absent = reverse("images_app:resumable_part", args=[UUID_OF_NOTHING])
     url = reverse("images_app:resumable_part", args=[made.public_id])
     for viewer in VIEWERS:

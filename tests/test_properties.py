@@ -517,8 +517,9 @@ def mark_of(config: dict[str, Any], level: int) -> str:
 def may_have(made: Made, config: dict[str, Any], key: int, access: Level, mark: str) -> bool:
     """Whether the viewer may have bytes of a level with this watermark, "" for none.
 
-    Everyone has them whose level, or a higher one up to theirs, has this mark or none. Who has
-    more by a link of a mark than by all else has them with the mark of the link, too.
+    Everyone has them whose level, or a higher one up to theirs, has this mark or none. A mark to
+    which nobody is held who sees so much takes the highest level. Who has more by a link of a
+    mark than by all else has them with the mark of the link, too.
     """
 
     def level_with(*watermarks: str) -> int:
@@ -527,12 +528,13 @@ def may_have(made: Made, config: dict[str, Any], key: int, access: Level, mark: 
         return made.facts.level(person, "image", key, made.now)
 
     plain = level_with("")
-    enough = [each for each in Level if access <= each <= plain]
-    if any(mark_of(config, each) in {"", mark} for each in enough):
+    enough = [each for each in Level if access <= each]
+    if mark and mark not in {mark_of(config, each) for each in enough}:
+        if plain >= Level.ORIGINAL:
+            return True
+    elif any(mark_of(config, each) in {"", mark} for each in enough if each <= plain):
         return True
-    if not mark:
-        return False
-    return access <= level_with("", mark) > plain
+    return bool(mark) and access <= level_with("", mark) > plain
 
 
 def check_urls(made: Made, config: dict[str, Any]) -> None:

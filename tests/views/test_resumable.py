@@ -478,7 +478,8 @@ def test_part__is_absent_when_the_right_to_add_is_gone(tus, gallery, make_user, 
 def test_part__without_a_gallery_is_absent_for_former_staff(client_of, make_user):
     staff = make_user("staff", is_staff=True, permissions=["add_image"])
     client = client_of(staff)
-    begun = client.post(URL, headers={**VERSION, "Upload-Length": "10"})
+    plain = "application/octet-stream"
+    begun = client.post(URL, content_type=plain, headers={**VERSION, "Upload-Length": "10"})
     url = begun.headers["Location"]
     assert client.head(url, headers=VERSION).status_code == 200
     staff.user_permissions.clear()
