@@ -62,6 +62,17 @@ def test_grant__that_ends_in_the_hour_that_comes_twice_locks_nothing(
     assert (grant.level, grant.ends_at) == (10, ends_at)
 
 
+@pytest.mark.parametrize("ends_at", TWICE)
+def test_grant__in_the_list_of_all_is_not_locked_either(root, make_gallery, make_user, ends_at):
+    friend = make_user("friend")
+    grant = Grant.objects.create(gallery=make_gallery(), user=friend, level=20, ends_at=ends_at)
+    url = reverse("admin:images_app_grant_change", args=[grant.pk])
+    response = root.post(url, sent_back(root.get(url)) | {"level": "10"})
+    assert response.status_code == 302, response.context["errors"]
+    grant.refresh_from_db()
+    assert (grant.level, grant.ends_at) == (10, ends_at)
+
+
 def test_grant__may_end_at_no_time_that_is_not_clear(root, make_gallery, make_user):
     gallery = make_gallery()
     ends_at = datetime(2026, 10, 1, tzinfo=UTC)

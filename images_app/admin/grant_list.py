@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
@@ -23,15 +22,14 @@ from images_app.admin.relations import (
     RelationWidgetsMixin,
     VisibleGalleriesFilter,
 )
+from images_app.admin.times import UnchangedTimesForm
 from images_app.models import Grant
 from images_app.views.authorise import is_reachable, viewer_of, visible_galleries, visible_images
 
 if TYPE_CHECKING:  # generic for the type checker only
     _ModelAdmin = admin.ModelAdmin[Grant]
-    _ModelForm = forms.ModelForm[Grant]
 else:
     _ModelAdmin = admin.ModelAdmin
-    _ModelForm = forms.ModelForm
 
 
 class InForceFilter(admin.SimpleListFilter):
@@ -55,7 +53,7 @@ def _in_force() -> Q:
     return Q(ends_at__isnull=True) | Q(ends_at__gt=timezone.now())
 
 
-class GrantForm(_ModelForm):
+class GrantForm(UnchangedTimesForm):
     """One grant; of no more than the granter has."""
 
     viewer: Viewer
