@@ -78,10 +78,10 @@ CONTRASTS = """() => {
   }
   return found;
 }"""
-GROUND = """selector => {
-  const [r, g, b] = getComputedStyle(document.querySelector(selector)).backgroundColor
+IS_LIGHT = """([selector, isLight]) => {
+  const [r, g, b, alpha = 1] = getComputedStyle(document.querySelector(selector)).backgroundColor
     .match(/[0-9.]+/g).map(Number);
-  return (r + g + b) / 3;
+  return alpha > 0 && (r + g + b) / 3 > 128 === isLight;
 }"""
 
 
@@ -146,15 +146,20 @@ def test_texts__have_contrast(chromium, site, session, host, system, tmp_path):
     check(page)
     page.click("main >> text=Share")
     check(page)
-    assert (page.evaluate(GROUND, ".ia-button-primary") > 128) is IS_DARK[host][system]
+    await_ground(page, ".ia-button-primary", is_light=IS_DARK[host][system])
     page.go_back()
     page.click("main >> text=Add images")
     check(page)
-    assert (page.evaluate(GROUND, "[data-up=drop]") < 128) is IS_DARK[host][system]
+    await_ground(page, "[data-up=drop]", is_light=not IS_DARK[host][system])
     choose(page, [file])
     expect(page.locator("[data-up=summary]")).to_contain_text("Finished")
     check(page)
     context.close()
+
+
+def await_ground(page: Page, selector: str, *, is_light: bool) -> None:
+    """Wait until something has its colour, which a page that still loads has not."""
+    page.wait_for_function(IS_LIGHT, arg=[selector, is_light], timeout=10_000)
 
 
 def check(page: Page) -> None:

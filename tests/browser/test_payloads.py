@@ -73,7 +73,7 @@ EMBED = """async ([urls, ways]) => {
     const element = document.createElement(name);
     if (type) element.type = type;
     element.onload = element.onerror = () => done();
-    setTimeout(done, 3000);
+    setTimeout(done, name === "img" ? 30000 : 3000);  // images always tell, however late
     element[attribute] = url;
     document.body.append(element);
   })));

@@ -215,7 +215,12 @@ def tidy() -> None:
     from django.core.files.storage import storages
     from django.core.management import call_command
 
-    storages["images"].save(STRAY, picture_file((7, 8, 9)))
+    from images_app.exceptions import StorageUnavailable
+
+    try:
+        storages["images"].save(STRAY, picture_file((7, 8, 9)))
+    except OSError as error:  # told as the ways in tell it
+        raise StorageUnavailable(type(error).__name__) from error
     with contextlib.redirect_stdout(io.StringIO()):
         call_command("images_reconcile", "--fix", "--grace", "0")
 

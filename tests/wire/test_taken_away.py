@@ -76,7 +76,6 @@ def test_signed__of_an_image_that_was_taken_away(demo, signing, way):
         before = time.monotonic()
         seen.append((before, send(base, url).status))
         time.sleep(0.2)
-    statuses = [status for _, status in seen]
-    assert statuses == sorted(statuses)  # once gone, always gone
-    assert set(statuses) <= ({200, 404} if remembered else {404})
+    statuses = {status for _, status in seen}  # each worker remembers for itself
+    assert statuses <= ({200, 404} if remembered else {404})
     assert all(status == 404 for at, status in seen if at > taken + remembered)
