@@ -39,14 +39,15 @@ test-slow: $(VENV)/.ready ## what takes longer: a real browser, real servers, th
 	$(RUN) -m pytest -m "slow and alone" $(SLOWEST)
 
 STORED := tests/test_ingest.py tests/test_housekeeping.py tests/test_renditions.py tests/test_forms.py tests/test_people.py tests/test_tasks.py tests/test_asgi.py tests/test_trash.py tests/test_replacing.py tests/test_moving.py tests/test_ownership.py tests/uploads tests/views tests/management tests/models
-RECORDED := $(STORED) tests/test_sharing.py tests/test_audit.py tests/test_databases.py
+WRITING := tests/test_databases.py tests/test_ingest.py tests/test_sharing.py tests/uploads tests/views/test_shared.py tests/views/test_links.py
+RECORDED := $(WRITING) tests/test_audit.py tests/test_trash.py tests/test_replacing.py tests/test_moving.py tests/test_housekeeping.py tests/test_ownership.py tests/test_forms.py tests/models tests/management tests/views/test_upload.py tests/views/test_resumable.py tests/views/test_arrange.py tests/views/test_adding.py tests/views/test_guarding.py
 test-storages: $(VENV)/.ready ## what touches bytes, once more on S3 and on the database
 	IMAGES_TEST_STORAGE=s3 $(RUN) -m pytest -q -n auto $(STORED)
 	IMAGES_TEST_STORAGE=database $(RUN) -m pytest -q -n auto $(STORED)
 
-test-databases: $(VENV)/.ready ## what touches records, with the app on a second database and beside a copy that lags
+test-databases: $(VENV)/.ready ## what writes, with the app on a second database and beside a copy that lags
 	IMAGES_TEST_DATABASE=second $(RUN) -m pytest -q -n auto $(RECORDED)
-	IMAGES_TEST_DATABASE=replica $(RUN) -m pytest -q -n auto $(RECORDED)
+	IMAGES_TEST_DATABASE=replica $(RUN) -m pytest -q -n auto $(WRITING)
 
 check: $(VENV)/.ready ## ruff, mypy, imports, migrations, generated docs
 	$(VENV)/bin/ruff format --check .
