@@ -62,8 +62,14 @@ COUNTS_QUERIES = (
     "tests/test_housekeeping.py::test_image__with_many_renditions_costs_as_much_as_with_few",
     f"{_EXPORT}of_200_images_asks_as_often_as_of_two",
     "tests/management/test_images_delete_user.py::test_delete__of_200_images_does_not_ask",
+    "tests/views/test_taken_away.py::test_trashed__many_by_few_queries",
 )
 """Tests that count queries, to which a storage in the database adds its own."""
+READS_ELSEWHERE = (
+    "tests/views/test_rewriting.py::",
+    "tests/views/test_taken_away.py::test_trashed__while_its_bytes_are_read_is_not_kept",
+)
+"""Tests that read in another thread, or beside a deletion, outside the test's transaction."""
 
 ABOUT_THE_DEMO = (
     "tests/management/test_images_demo.py::",
@@ -104,6 +110,8 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason=f"about files in a folder, not {STORAGE}"))
         elif STORAGE == "database" and item.nodeid.startswith(COUNTS_QUERIES):
             item.add_marker(pytest.mark.skip(reason="the database storage makes queries too"))
+        elif STORAGE == "database" and item.nodeid.startswith(READS_ELSEWHERE):
+            item.add_marker(pytest.mark.skip(reason="its rows are seen by the test alone"))
 
 
 def _allow_databases(item):
