@@ -23,6 +23,7 @@ from images_app.ownership import adopt, begin_run, mark_if_known
 from images_app.reconciling import quarantine
 from images_app.renditions import make_renditions, specs_for
 from images_app.trash import trash
+from tests.databases import DATABASE
 from tests.parts import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,9 +50,9 @@ def name_of(row=None):
 def forget_records(images=None):
     """As a database that never knew these images; their bytes stay."""
     images = ImageQuerySet(Image) if images is None else images
-    Rendition.objects.filter(image__in=images)._raw_delete("default")
-    PartialUpload.objects.all()._raw_delete("default")
-    ImageQuerySet(Image).filter(pk__in=[image.pk for image in images])._raw_delete("default")
+    Rendition.objects.filter(image__in=images)._raw_delete(DATABASE)
+    PartialUpload.objects.all()._raw_delete(DATABASE)
+    ImageQuerySet(Image).filter(pk__in=[image.pk for image in images])._raw_delete(DATABASE)
 
 
 def become_another_database():
@@ -88,9 +89,9 @@ def test_mark__stands_beside_the_first_bytes(pictures):
 
 
 def test_mark__of_a_transaction_that_is_rolled_back_is_not_written(make_image):
-    with transaction.atomic():
+    with transaction.atomic(using=DATABASE):
         make_image()
-        transaction.set_rollback(True)
+        transaction.set_rollback(True, using=DATABASE)
     assert (marks("images"), Installation.objects.count()) == (set(), 0)
     make_image()
     assert marks("images") == {name_of()}

@@ -29,6 +29,7 @@ from images_app.admin.replacing import ReplaceMixin
 from images_app.admin.times import UnchangedTimesForm
 from images_app.admin.trash import TrashMixin
 from images_app.admin.why import WhyMixin
+from images_app.database import database_of
 from images_app.forms import UploadForm
 from images_app.models import Gallery
 from images_app.uploads import gated
@@ -100,9 +101,11 @@ class ImageAdmin(
 
     def _visible(self, request: HttpRequest, access: Any) -> QuerySet[Any]:
         viewer = viewer_of(request)
-        shown = visible_galleries(viewer, annotate=False)[: _NAMED + 1]
-        galleries = Prefetch("galleries", shown, to_attr="visible_galleries")
-        return visible_images(viewer, access).select_related("owner").prefetch_related(galleries)
+        # Named, for Django asks the default database whether it can cut a list that is prefetched.
+        galleries = visible_galleries(viewer, annotate=False).using(database_of(Gallery))
+        shown = galleries[: _NAMED + 1]
+        named = Prefetch("galleries", shown, to_attr="visible_galleries")
+        return visible_images(viewer, access).select_related("owner").prefetch_related(named)
 
     @admin.display(description=gettext_lazy("preview"))
     def preview(self, image: Any) -> SafeString:

@@ -21,6 +21,7 @@ from images_app.access import Viewer
 from images_app.management.commands import images_audit
 from images_app.models import AccessEntry
 from images_app.sharing import create_link
+from tests.databases import DATABASE, connection
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -251,13 +252,11 @@ def test_export__in_constant_memory(django_assert_num_queries, monkeypatch):
 @pytest.mark.parametrize("closing", ["early", "late"])
 def test_export__a_reader_that_has_had_enough_is_no_error(closing):
     """``images_audit | head``, in a process of its own, as a shell would run it."""
-    from django.db import connection
-
     make_many(5000 if closing == "early" else 1)
     story = (
         "import django, sys; django.setup()\n"
         "from django.db import connections\n"
-        f"connections['default'].settings_dict['NAME'] = {connection.settings_dict['NAME']!r}\n"
+        f"connections[{DATABASE!r}].settings_dict['NAME'] = {connection.settings_dict['NAME']!r}\n"
         "from django.core.management import execute_from_command_line\n"
         "sys.stdin.readline()\n"
         "execute_from_command_line(['manage.py', 'images_audit'])\n"

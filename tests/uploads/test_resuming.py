@@ -19,7 +19,7 @@ from images_app.ingest import ingest_image
 from images_app.models import Image, PartialUpload
 from images_app.uploads import Target, expire, orphaned_parts, resuming, take_in
 from images_app.uploads.resuming import append, begin, drop, find_upload, finish
-from tests.databases import connection
+from tests.databases import DATABASE, connection
 from tests.pictures import noise, picture
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -253,7 +253,7 @@ def test_parts__of_deleted_people_go_with_them(viewer, files):
 
 def test_orphans__of_an_upload_without_a_row_go(viewer, files):
     gone = arrived(viewer, b"x" * 300)
-    PartialUpload.objects.filter(pk=gone.pk)._raw_delete("default")
+    PartialUpload.objects.filter(pk=gone.pk)._raw_delete(DATABASE)
     assert [alias for alias, _ in orphaned_parts()] == ["images"] * 3
     expire(timezone.now())
     assert files() == []
