@@ -32,7 +32,7 @@ def _default(field: dataclasses.Field[object]) -> str:
         value: object = field.default_factory()
         return f"`{value.get('BACKEND', value)!s}`" if isinstance(value, dict) else f"`{value!r}`"
     if isinstance(field.default, tuple):
-        return ", ".join(f"`{item}`" for item in field.default)
+        return ", ".join(f"`{item}`" for item in field.default) or "`()`"
     return f"`{field.default!r}`"
 
 

@@ -19,6 +19,8 @@ from images_app.bodies import FILES, Intake, intake_of
 from images_app.delivery.streaming import SEND_PATH
 from images_app.exceptions import UploadRefused
 
+_MOST_DIGITS = 19  # of a Content-Length
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -218,7 +220,8 @@ def _header(scope: Message, wanted: bytes) -> bytes | None:
 def _announced_length(scope: Message) -> int:
     """Return the Content-Length; 0 where there is none that can be read."""
     value = _header(scope, b"content-length") or b""
-    return int(value) if value.isdigit() else 0
+    is_readable = value.isdigit() and len(value) < _MOST_DIGITS  # of longer ones int() raises
+    return int(value) if is_readable else 0
 
 
 async def _refuse(send: Send, error: UploadRefused) -> None:

@@ -47,7 +47,9 @@ def delete_made(made: Sequence[tuple[str, str]]) -> None:
     alias = get_settings().rendition_cache
     if alias:
         with _failures_logged():
-            caches[alias].set_many({_key(name): _GONE for _, name in made}, _GONE_FOR)
+            marks = {_key(name): _GONE for _, name in made}
+            if failed := caches[alias].set_many(marks, _GONE_FOR):  # not all caches raise
+                logger.error("code=still_kept cache=%s number=%s", alias, len(failed))
 
 
 def _key(name: str) -> str:

@@ -20,7 +20,7 @@ from uuid import UUID
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
 from django.core.signals import setting_changed
-from django.db import DatabaseError, router, transaction
+from django.db import Error, router, transaction
 from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
@@ -237,7 +237,7 @@ def _asking(alias: str) -> Iterator[Storage]:
     """Hand out a storage, and say so where it cannot be asked."""
     try:
         yield storages[alias]
-    except (NotImplementedError, DatabaseError):
+    except (NotImplementedError, Error):
         raise
     except Exception as error:
         # Object stores raise their own types for whatever their network does.

@@ -423,6 +423,16 @@ def test_quarantine__is_emptied_by_reconciling_too(pictures, monkeypatch):
     assert quarantine.find(storages["images"], f"ab/{0:032x}.jpg") is None
 
 
+def test_quarantine__keeps_what_a_record_names_again(pictures, monkeypatch):
+    """A run that was resumed behind the originals has brought nothing back."""
+    name = pictures[0].storage_name
+    quarantine.put_away(storages["images"], name)
+    later = timezone.now() + timedelta(days=99)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    assert quarantine.delete_expired("images") == 0
+    assert quarantine.find(storages["images"], name)
+
+
 def test_quarantine__leaves_what_is_not_ours(pictures):
     name = f"{quarantine.FOLDER}/2001-99-99/notes.txt"
     storages["images"].save(name, ContentFile(b"x"))

@@ -23,6 +23,7 @@ from images_app.admin.relations import (
     VisibleGalleriesFilter,
 )
 from images_app.admin.times import UnchangedTimesForm
+from images_app.database import atomic
 from images_app.models import Grant
 from images_app.views.authorise import is_reachable, viewer_of, visible_galleries, visible_images
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:  # generic for the type checker only
     _ModelAdmin = admin.ModelAdmin[Grant]
 else:
     _ModelAdmin = admin.ModelAdmin
+
+_AT_ONCE = 500  # databases bound the number of parameters
 
 
 class InForceFilter(admin.SimpleListFilter):
@@ -173,14 +176,12 @@ class GrantAdmin(DiscreetAdminMixin, RelationWidgetsMixin, _ModelAdmin):
         grants = list(queryset.filter(_in_force()))
         now = timezone.now()
         # Read first: what has ended is no longer among those that are in force.
-        for start in range(0, len(grants), _AT_ONCE):
-            chosen = [grant.pk for grant in grants[start : start + _AT_ONCE]]
-            Grant.objects.filter(pk__in=chosen).update(ends_at=now)
+        with atomic(Grant):
+            for start in range(0, len(grants), _AT_ONCE):
+                chosen = [grant.pk for grant in grants[start : start + _AT_ONCE]]
+                Grant.objects.filter(pk__in=chosen).update(ends_at=now)
         change: Any = [{"changed": {"fields": ["ends_at"]}}]
         user: Any = request.user
         LogEntry.objects.log_actions(user.pk, grants, CHANGE, change)
         text = ngettext("%d grant is ended.", "%d grants are ended.", len(grants))
         messages.success(request, text % len(grants))
-
-
-_AT_ONCE = 500  # databases bound the number of parameters

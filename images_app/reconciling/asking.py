@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from django.core.files.storage import Storage
-from django.db import DatabaseError
+from django.db import Error
 
 from images_app.reconciling.listing import list_folder
 
-_AWAY = (ConnectionError, TimeoutError, DatabaseError)
+_AWAY = (ConnectionError, TimeoutError, Error)
 
 
 def goes_on(storage: Storage, error: BaseException | None) -> bool:

@@ -14,6 +14,7 @@ from django.core.files.storage import Storage, storages
 from django.utils import timezone
 
 from images_app.conf import get_settings
+from images_app.models import ImageQuerySet, get_image_model
 from images_app.reconciling.listing import files_below, list_folder
 from images_app.storages import rename
 
@@ -61,9 +62,16 @@ def delete_expired(alias: str) -> int:
     for day in _days(storage):
         if dt.date.fromisoformat(day) <= limit:
             for name in list(files_below(storage, f"{FOLDER}/{day}")):
-                storage.delete(name)
-                gone += 1
+                if not _is_recorded(alias, name):  # a record may have come back meanwhile
+                    storage.delete(name)
+                    gone += 1
     return gone
+
+
+def _is_recorded(alias: str, name: str) -> bool:
+    original = name.split("/", 2)[2]  # behind the folder and the day
+    rows = ImageQuerySet(get_image_model())
+    return rows.filter(storage_alias=alias, storage_name=original).exists()
 
 
 def count(storage: Storage) -> int:

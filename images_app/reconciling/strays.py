@@ -52,13 +52,14 @@ def check_strays(work: Work, after: str) -> Iterator[Step]:
         StorageUnavailable: when a storage cannot be asked; nothing is deleted then.
 
     """
+    done = tuple(after.rpartition("/")[::2]) if after else ()  # an alias and a folder of it
     for alias in aliases_of(work):
         with failures_told_apart(alias):
             storage = storages[alias]
             folders, files = list_folder(storage, "")
         for folder in sorted({*folders, ""}):
             key = f"{alias}/{folder}"
-            if after and key <= after:
+            if (alias, folder) <= done:
                 continue
             with failures_told_apart(alias):
                 names, unreadable = (files, []) if not folder else _walk(storage, folder)

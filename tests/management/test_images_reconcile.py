@@ -16,6 +16,8 @@ from images_app.contrib.dbstorage.models import StoredChunk
 from images_app.exceptions import StorageUnavailable
 from images_app.models import Image, PartialUpload, Rendition
 from images_app.reconciling import originals
+from images_app.reconciling.findings import Work
+from images_app.reconciling.strays import check_strays
 from images_app.renditions import make_renditions, specs_for
 from images_app.storages.filesystem import PARTIAL_PREFIX
 
@@ -248,6 +250,24 @@ def test_reconcile__goes_on_where_it_stopped(make_image, reconcile, tmp_path, mo
 def test_reconcile__arguments_that_make_no_sense(db, arguments, message):
     with pytest.raises(CommandError, match=message):
         call_command("images_reconcile", *arguments)
+
+
+def test_strays__resumed_are_those_of_every_storage_behind(settings, tmp_path, make_image):
+    """``-`` stands before ``/``: compared as one text, ``a-b`` would count as looked at."""
+    make_image()
+    folders = {alias: tmp_path / alias for alias in ("a", "a-b")}
+    for alias, folder in folders.items():
+        settings.STORAGES = {
+            **settings.STORAGES,
+            alias: {
+                "BACKEND": settings.STORAGES["images"]["BACKEND"],
+                "OPTIONS": {"location": folder},
+            },
+        }
+        storages[alias].save("ab/stray.jpg", ContentFile(b"x"))
+    work = Work(storages=tuple(folders), older_than=timezone.now())
+    steps = [step.after for step in check_strays(work, "a/ff")]
+    assert [key for key in steps if key.startswith("a-b/")] == ["a-b/", "a-b/ab"]
 
 
 def test_reconcile__a_state_that_is_none_is_refused(db, tmp_path):
