@@ -31,11 +31,11 @@ def _meta_of(file: IO[bytes]) -> bytes:
         size, start = int.from_bytes(head[:4], "big"), 8
         if size == 1:
             size, start = int.from_bytes(head[8:], "big"), 16
+        if size < start:  # to the end of the file: what describes a picture is bounded
+            break
         if head[4:8] == b"meta" and size <= _LONGEST_META:
             file.seek(position + start)
             return file.read(size - start)
-        if size < start:
-            break
         position += size
     return b""
 

@@ -48,7 +48,7 @@ def _chunks(file: IO[bytes]) -> Iterator[_Chunk]:
         yield chunk
         if chunk.kind == b"IEND":
             return
-        others += chunk.kind not in _PIXELS
+        others += chunk.kind not in _PIXELS or chunk.length == 0
         position += 12 + chunk.length
     raise ValueError("too many chunks")
 

@@ -94,7 +94,8 @@ def count_originals(alias: str, work: Work) -> tuple[int, int]:
             names = [name for name in _walk(storage, folder)[0] if is_original(name)]
             found = list(_check(alias, storage, names, dataclasses.replace(work, fix=False)))
             stray += sum(finding.kind is Kind.STRAY for finding in found)
-            known += len(names) - len(found)  # young ones are taken for known
+            for start in range(0, len(names), _AT_ONCE):
+                known += len(_known_originals(alias, names[start : start + _AT_ONCE]))
     return known, stray
 
 

@@ -9,7 +9,10 @@ import zlib
 import pytest
 from PIL import Image, ImageChops
 
+from images_app.engines import iso_media
 from images_app.engines.pillow import PillowEngine
+from images_app.engines.profiles import from_code_points
+from images_app.engines.splicing import whole_file
 from images_app.exceptions import RenderFailed, UploadRefused
 from images_app.specs import Fit, RenditionSpec
 from tests.pictures import noise, picture
@@ -175,6 +178,50 @@ def test_apng__whose_first_frame_is_out_of_order_is_a_still():
     wrong = chunk(b"fcTL", struct.pack(">I", 7) + control[12:-4])
     content = content.replace(control, wrong, 1)
     assert ENGINE.inspect(io.BytesIO(content), ALL).frames == 1
+
+
+def test_png__of_endless_empty_pixels_is_refused():
+    content = picture("PNG")
+    at = content.index(b"IDAT") - 4
+    assert refusal_of(content[:at] + chunk(b"IDAT", b"") * 20_000 + content[at:]) == "damaged"
+
+
+# --- Colours of AVIF and HEIC -------------------------------------------------------------------
+
+
+def box(kind, content, size=None):
+    return struct.pack(">I", 8 + len(content) if size is None else size) + kind + content
+
+
+def described(colour, *, primary=1, of=1, size=None):
+    """An ISO file whose picture ``of`` has a box of colour."""
+    properties = box(b"ipco", box(b"ispe", bytes(12)) + colour)
+    association = box(b"ipma", bytes(4) + struct.pack(">IHBBB", 1, of, 2, 0x81, 0x82))
+    content = box(b"pitm", bytes(4) + struct.pack(">H", primary))
+    content += box(b"iprp", properties + association)
+    return box(b"ftyp", b"avif" + bytes(4)) + box(b"meta", bytes(4) + content, size)
+
+
+NCLX = box(b"colr", b"nclx" + struct.pack(">HHHB", 12, 13, 6, 0x80))
+
+
+@pytest.mark.parametrize(
+    ("content", "is_told"),
+    [
+        (described(NCLX), True),
+        (described(NCLX, of=2), False),
+        (described(box(b"colr", b"nclx" + struct.pack(">HHHB", 1, 13, 6, 0x80))), False),
+        (described(box(b"colr", b"prof" + bytes(200)) + NCLX), False),
+        (described(NCLX, size=0), False),
+        (described(NCLX, size=4), False),
+        (described(NCLX)[:60], False),
+        (b"", False),
+    ],
+)
+def test_iso_media__colors_are_those_of_the_picture(content, is_told):
+    found = iso_media.read_code_points(whole_file(io.BytesIO(content)))
+    expected = from_code_points(primaries=12, transfer=13)
+    assert found == (expected if is_told else None)
 
 
 # --- Animations that leave something empty ------------------------------------------------------
