@@ -384,6 +384,16 @@ def test_most__no_record_at_all_needs_a_word(pictures):
     assert all(are_there(pictures))
 
 
+@pytest.mark.folder
+def test_most__what_is_young_is_not_taken_for_known(pictures, private_folder):
+    forget_records()
+    strays(3)
+    for path in private_folder.rglob(f"{0:030x}??.jpg"):
+        os.utime(path, (time.time() - 10**5,) * 2)
+    with pytest.raises(CommandError, match="records name 0"):
+        fix("--grace", "60")
+
+
 def test_most__many_need_a_word(pictures, monkeypatch):
     monkeypatch.setattr("images_app.reconciling.guarding.MANY", 2)
     strays(3)
