@@ -122,7 +122,7 @@ class GrantAdmin(DiscreetAdminMixin, RelationWidgetsMixin, _ModelAdmin):
         return () if obj is None else ("holder", "subject", "created_at")
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]
-        """Tell the form who grants."""
+        """Return the form class, which knows who grants."""
         form: Any = super().get_form(request, obj, **kwargs)  # a class for this request
         form.viewer = viewer_of(request)
         return form

@@ -30,7 +30,7 @@ _CHOICES_OF_WIDGETS = ("raw_id_fields", "radio_fields", "filter_horizontal", "fi
 
 
 def ask_the_policy() -> None:
-    """Tell the form fields of images who asks, in every admin; likewise filters and searches."""
+    """Make form fields, filters and searches of images know who asks, in every admin."""
     if getattr(BaseModelAdmin, "_asks_images_app", False):
         return
     BaseModelAdmin._asks_images_app = True  # type: ignore[attr-defined]  # noqa: SLF001

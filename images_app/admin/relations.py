@@ -119,7 +119,7 @@ class KnownRowsFilter(admin.RelatedFieldListFilter):
             return []
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
-        """Answer for an unknown row as for an absent one."""
+        """Return the same answer for a hidden row as for an absent one."""
         known = {str(key) for key, _name in self.lookup_choices}
         if not known.issuperset(self.lookup_val or ()):
             return queryset.none()

@@ -18,7 +18,7 @@ View = Callable[..., HttpResponseBase]
 
 
 def guarded(view: View, refuse: Callable[[ImagesAppError], HttpResponseBase] | None = None) -> View:
-    """Answer 503 with Retry-After where the database fails, sessions and ATOMIC_REQUESTS included.
+    """Return 503 with Retry-After where the database fails, in sessions and ATOMIC_REQUESTS too.
 
     Args:
         view: as it stands in the URLconf.
