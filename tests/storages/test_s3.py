@@ -49,11 +49,16 @@ def endpoint(tmp_path_factory):
 def make(endpoint):
     """Storages on the server; each remembers its requests."""
 
+    clients = []
+
     def storage(**options):
         made = PrivateS3Storage(**{**endpoint.options, **options})
+        clients.append(made.connection.meta.client)
         return watched(made)
 
-    return storage
+    yield storage
+    for client in clients:  # or their sockets warn whenever they happen to be collected
+        client.close()
 
 
 def watched(storage):
