@@ -252,6 +252,7 @@ def test_reconcile__arguments_that_make_no_sense(db, arguments, message):
         call_command("images_reconcile", *arguments)
 
 
+@pytest.mark.folder
 def test_strays__resumed_are_those_of_every_storage_behind(settings, tmp_path, make_image):
     """``-`` stands before ``/``: compared as one text, ``a-b`` would count as looked at."""
     make_image()
