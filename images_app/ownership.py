@@ -234,7 +234,7 @@ def _mark_quietly(alias: str) -> None:
 
 @contextmanager
 def _asking(alias: str) -> Iterator[Storage]:
-    """Hand out a storage, and say so where it cannot be asked."""
+    """Yield a storage; raise StorageUnavailable where it cannot be asked."""
     try:
         yield storages[alias]
     except (NotImplementedError, Error):

@@ -114,7 +114,7 @@ class ShareLinkAdmin(DiscreetAdminMixin, _ModelAdmin):
 
     @admin.display(description=gettext_lazy("what it opens"))
     def why(self, link: Any) -> SafeString:
-        """Lead to the page that says what it opens, where that is among so many links."""
+        """Return a link to the page that says what a share link opens."""
         meta = link.subject._meta
         names = f"{self.admin_site.name}:{meta.app_label}_{meta.model_name}_why"
         try:

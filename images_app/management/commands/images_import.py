@@ -157,7 +157,7 @@ class Command(BaseCommand):
 
 @contextmanager
 def _gallery_of(owner: Any, title: str, *, dry_run: bool) -> Iterator[Gallery | None]:
-    """Hand out the owner's gallery, made if missing; none is left behind into which nothing came.
+    """Yield the owner's gallery, made if missing; one that stays empty is removed again.
 
     In a dry run none is made.
     """
